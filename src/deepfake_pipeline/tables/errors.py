@@ -1,0 +1,7 @@
+"""The one exception that a user is shown without a traceback."""
+
+from __future__ import annotations
+
+
+class UserError(ValueError):
+    """Something that the user can mend: its message is one line saying what is wrong and what to do."""

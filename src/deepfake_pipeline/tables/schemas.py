@@ -1,0 +1,107 @@
+"""Schemas of the tables that pipelines hand to one another. Column order is part of the contract."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+MANIFEST = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),  # below the root of the source, with forward slashes
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("label", pa.int8()),  # 1 = forged, 0 = real, null = unknown
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("method", pa.string()),  # how the forgery was made; null for real ones
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("phash", pa.uint64(), nullable=False),
+    ]
+)
+
+REJECTED_FILES = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string(), nullable=False),
+    ]
+)
+
+NEAR_DUPLICATES = pa.schema(
+    [
+        pa.field("sample_a", pa.string(), nullable=False),
+        pa.field("sample_b", pa.string(), nullable=False),
+        pa.field("split_a", pa.string(), nullable=False),
+        pa.field("split_b", pa.string(), nullable=False),
+        pa.field("distance", pa.int8(), nullable=False),  # differing bits of the 64-bit perceptual hashes
+    ]
+)
+
+_FACE_ORIGIN = [
+    pa.field("face_id", pa.string(), nullable=False),
+    pa.field("sample_id", pa.string(), nullable=False),
+    pa.field("label", pa.int8()),
+    pa.field("group", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("method", pa.string()),
+    pa.field("source", pa.string(), nullable=False),
+]
+
+FACES = pa.schema(
+    [
+        *_FACE_ORIGIN,
+        pa.field("frame", pa.int32(), nullable=False),
+        pa.field("face", pa.int16(), nullable=False),
+        pa.field("x", pa.float32()),  # box in source pixels; null where no face was found in a given crop
+        pa.field("y", pa.float32()),
+        pa.field("w", pa.float32()),
+        pa.field("h", pa.float32()),
+        pa.field("score", pa.float32()),
+        pa.field("landmarks", pa.list_(pa.float32(), 10)),  # x, y of the five points, in source pixels
+        pa.field("sharpness", pa.float32(), nullable=False),
+        pa.field("brightness", pa.float32(), nullable=False),
+        pa.field("light_uniformity", pa.float32(), nullable=False),
+        pa.field("yaw", pa.float32()),
+        pa.field("crop", pa.binary(), nullable=False),  # encoded image at the study's size
+    ]
+)
+
+REJECTED_FACES = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("frame", pa.int32(), nullable=False),
+        pa.field("face", pa.int16()),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string(), nullable=False),
+    ]
+)
+
+RECIPES = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("degradation", pa.string(), nullable=False),
+        pa.field("severity", pa.int8(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("parameters", pa.string(), nullable=False),  # JSON
+        pa.field("psnr", pa.float32(), nullable=False),  # dB, against the clean face
+        pa.field("ssim", pa.float32(), nullable=False),
+    ]
+)
+
+PREDICTIONS = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("condition", pa.string(), nullable=False),  # clean, degraded, enhanced
+        pa.field("degradation", pa.string()),
+        pa.field("severity", pa.int8()),
+        pa.field("fake_probability", pa.float32(), nullable=False),
+        pa.field("psnr", pa.float32()),  # dB, against the clean face; null for the clean condition
+        pa.field("ssim", pa.float32()),
+    ]
+)
