@@ -1,1 +1,1 @@
-
+"""Pure functions: classification, calibration, confidence intervals, image fidelity."""

@@ -37,9 +37,7 @@ class Table(Protocol):
         rows: int = BATCH_ROWS,
     ) -> Iterator[pa.RecordBatch]: ...
 
-    def read(
-        self, columns: Sequence[str] | None = None, where: pads.Expression | None = None
-    ) -> pd.DataFrame: ...
+    def read(self, columns: Sequence[str] | None = None, where: pads.Expression | None = None) -> pd.DataFrame: ...
 
     def count(self, where: pads.Expression | None = None) -> int: ...
 
@@ -60,9 +58,7 @@ class RecordStream:
         return cls(schema, batches_of(schema, rows))
 
 
-def batches_of(
-    schema: pa.Schema, rows: Iterable[dict[str, Any]], size: int = BATCH_ROWS
-) -> Iterator[pa.RecordBatch]:
+def batches_of(schema: pa.Schema, rows: Iterable[dict[str, Any]], size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
     """Gather dictionaries into record batches of at most ``size`` rows.
 
     Raises:
@@ -114,9 +110,7 @@ class ParquetTable:
             if batch.num_rows:
                 yield batch
 
-    def read(
-        self, columns: Sequence[str] | None = None, where: pads.Expression | None = None
-    ) -> pd.DataFrame:
+    def read(self, columns: Sequence[str] | None = None, where: pads.Expression | None = None) -> pd.DataFrame:
         """The asked columns as a data frame, in the table's own order."""
         frame: pd.DataFrame = self._dataset.to_table(
             columns=list(columns) if columns else None, filter=where
