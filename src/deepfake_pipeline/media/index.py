@@ -1,0 +1,295 @@
+"""The index of a source: one row a usable file, one a refused file, one a near-duplicate across splits."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from deepfake_pipeline.media.images import ImageLimits
+from deepfake_pipeline.media.layouts import LAYOUTS, LayoutParams, MediaEntry
+from deepfake_pipeline.media.paths import is_encodable, rejected_row
+from deepfake_pipeline.media.phash import near_pairs
+from deepfake_pipeline.media.scan import Scan, scan_files
+from deepfake_pipeline.media.sources import MediaSource
+from deepfake_pipeline.media.study import DatasetStudy
+from deepfake_pipeline.tables import Reason, RecordStream, Refused, Table, batches_of
+from deepfake_pipeline.tables.errors import UserError
+from deepfake_pipeline.tables.groups import group_names
+from deepfake_pipeline.tables.ids import sample_id
+from deepfake_pipeline.tables.schemas import MANIFEST, NEAR_DUPLICATES, REJECTED_FILES
+from deepfake_pipeline.tables.splits import SPLITS, Split, hash_split
+
+logger = logging.getLogger(__name__)
+
+LARGE_GROUP_SHARE = 0.2  # of the files: a group that large upsets the shares of the splits
+LARGE_GROUP_FILES = 20
+
+_CLASSES = {0: "real", 1: "forged"}
+
+Refusal = tuple[str, Refused]  # a path, and why it is refused
+
+
+class IndexParams(LayoutParams):
+    """How a source is read, checked and split."""
+
+    split_policy: Literal["hash", "official"] = Field(
+        "hash",
+        description="hash: groups are dealt by hash; official: the dataset's own splits, validation and calibration "
+        "carved out of train by group where it has none",
+    )
+    split_shares: Mapping[Split, float] = Field(
+        {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2},
+        description="share of the groups in each split, each in [0, 1], sum 1; split_policy=hash only",
+    )
+    split_salt: str = Field("", description="another salt deals the groups anew")
+    carved_share: float = Field(
+        0.1,
+        gt=0,
+        le=0.4,
+        description="share of the groups of train, (0, 0.4], carved out for each of validation and calibration that "
+        "the dataset lacks; split_policy=official only",
+    )
+    near_duplicate_distance: int = Field(
+        6, ge=0, le=16, description="differing bits, 0 to 16, of the 64-bit perceptual hashes of near-duplicates"
+    )
+    images: ImageLimits = Field(ImageLimits(), description="what an image may be")
+
+    @field_validator("split_shares")
+    @classmethod
+    def _shares_sum_to_one(cls, shares: Mapping[Split, float]) -> Mapping[Split, float]:
+        if any(not 0 <= share <= 1 for share in shares.values()):
+            raise ValueError(f"each share lies in [0, 1], got {dict(shares)}")
+        if abs(sum(shares.values()) - 1) > 1e-6:
+            raise ValueError(f"the shares sum to {sum(shares.values()):g}, not to 1: {dict(shares)}")
+        return shares
+
+
+class IndexResult(NamedTuple):
+    """The index. Each stream can be read any number of times.
+
+    Attributes:
+        manifest: schema ``MANIFEST``, by sample_id.
+        rejected: schema ``REJECTED_FILES``, by path.
+        near_duplicates: schema ``NEAR_DUPLICATES``, by sample_a and sample_b, where sample_a < sample_b; computed when
+            it is read.
+    """
+
+    manifest: RecordStream
+    rejected: RecordStream
+    near_duplicates: RecordStream
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An entry of the layout and what is in the file."""
+
+    entry: MediaEntry
+    scan: Scan
+
+
+def index_source(
+    source: MediaSource, study: DatasetStudy, params: IndexParams, workers: int = 1, labels_required: bool = True
+) -> IndexResult:
+    """Read every file of a source and decide which are used, in which group and split.
+
+    Of exact copies (same bytes, same label) the first by path is used and the others are refused as ``duplicate``;
+    an image under both labels is refused in all its copies, as ``label_conflict``. Groups are connected components
+    over the memberships that the layout gives, and copies of one file join theirs. The result does not depend on
+    the number of workers.
+
+    Args:
+        source: where the files lie; its refused files are taken over.
+        study: name, layout and, for a trial, the single image.
+        params: how to read, check and split.
+        workers: processes that read files.
+        labels_required: refuse files without a label, as ``unlabelled``; scoring needs none.
+
+    Raises:
+        UserError: the source is not of the study's layout, holds no file, or not the single image; or the official
+            split is asked for and there is none.
+    """
+    taken, refusals = _screen(_entries(source, study, params), params, labels_required)
+    files: list[_File] = []
+    scans = scan_files(source.root, [entry.path for entry in taken], params.images, workers)
+    for entry, scan in zip(taken, scans, strict=True):
+        if isinstance(scan, Refused):
+            refusals.append((entry.path, scan))
+        else:
+            files.append(_File(entry, scan))
+    kept, copies = _distinct(files)
+    rows = _rows(kept, _groups(files), study.name, params)
+    rejected = _rejected(source.rejected, refusals + copies)
+    _report(study.name, rows, rejected)
+    return IndexResult(
+        RecordStream(MANIFEST, lambda: batches_of(MANIFEST, rows)),
+        RecordStream(REJECTED_FILES, lambda: batches_of(REJECTED_FILES, rejected)),
+        RecordStream(NEAR_DUPLICATES, lambda: _near_duplicates(rows, params.near_duplicate_distance)),
+    )
+
+
+def check_classes(manifest: Table) -> dict[str, dict[str, int]]:
+    """Count the files of each split and class; stop where one is lacking, as nothing could be learned or judged.
+
+    Returns:
+        ``{split: {"real": count, "forged": count}}`` for all four splits.
+
+    Raises:
+        UserError: one line that names the split, the class and what to do.
+    """
+    counts: Counter[tuple[str, int | None]] = Counter()
+    for batch in manifest.batches(columns=["split", "label"]):
+        counts.update(zip(batch["split"].to_pylist(), batch["label"].to_pylist(), strict=True))
+    table: dict[str, dict[str, int]] = {
+        split: {name: counts[split, label] for label, name in _CLASSES.items()} for split in SPLITS
+    }
+    for name in _CLASSES.values():
+        if not any(row[name] for row in table.values()):
+            raise UserError(
+                f"the manifest holds no {name} files (of {counts.total():,}) and both classes are needed: "
+                "look at study.layout, class_map and the refused files"
+            )
+    for split, row in table.items():
+        for name in _CLASSES.values():
+            if not row[name]:
+                raise UserError(
+                    f"split {split} has no {name} files ({row['real']:,} real, {row['forged']:,} forged): add data, "
+                    "or change split_policy, split_shares or split_salt"
+                )
+    return table
+
+
+def _entries(source: MediaSource, study: DatasetStudy, params: IndexParams) -> list[MediaEntry]:
+    entries = list(LAYOUTS[study.layout].read(source.root, params))
+    if not entries:
+        raise UserError(f"{source.root}: no media file in the source; check study.uri and study.layout")
+    if params.split_policy == "official" and not any(entry.split for entry in entries):
+        raise UserError(f"{study.name}: layout {study.layout} finds no official split; set split_policy to hash")
+    return _single(entries, study.single_image) if study.single_image else entries
+
+
+def _single(entries: list[MediaEntry], wanted: str) -> list[MediaEntry]:
+    found = [entry for entry in entries if entry.path == wanted]
+    found = found or [entry for entry in entries if PurePosixPath(entry.path).name == wanted]
+    if len(found) == 1:
+        return found
+    if found:
+        paths = ", ".join(entry.path for entry in found[:3])
+        raise UserError(f"study.single_image: {len(found)} files are called {wanted} ({paths}); give the path")
+    raise UserError(f"study.single_image: no file of the source is called {wanted}")
+
+
+def _screen(
+    entries: Iterable[MediaEntry], params: IndexParams, labels_required: bool
+) -> tuple[list[MediaEntry], list[Refusal]]:
+    """Part the entries into those that are worth reading and those that are not."""
+    taken: list[MediaEntry] = []
+    refusals: list[Refusal] = []
+    for entry in entries:
+        if refused := _screened(entry, params, labels_required):
+            refusals.append((entry.path, refused))
+        else:
+            taken.append(entry)
+    return taken, refusals
+
+
+def _screened(entry: MediaEntry, params: IndexParams, labels_required: bool) -> Refused | None:
+    if not is_encodable(entry.path):
+        return Refused(Reason.UNSAFE_PATH, "undecodable characters in the name")
+    if entry.refused and entry.refused.reason is not Reason.UNLABELLED:
+        return entry.refused
+    if not labels_required:
+        return None
+    if entry.label is None:
+        return entry.refused or Refused(Reason.UNLABELLED, "no label")
+    if params.split_policy == "official" and entry.split is None:
+        return Refused(Reason.UNLABELLED, "in none of the official splits")
+    return None
+
+
+def _distinct(files: Sequence[_File]) -> tuple[list[_File], list[Refusal]]:
+    """One file of each content, and the refusals of the others."""
+    copies: defaultdict[str, list[_File]] = defaultdict(list)
+    for file in files:
+        copies[file.scan.sha256].append(file)
+    kept: list[_File] = []
+    refusals: list[Refusal] = []
+    for same in copies.values():
+        same.sort(key=lambda file: (file.entry.label is None, file.entry.path))
+        first, *others = same
+        if {file.entry.label for file in same} >= {0, 1}:
+            refusals += [(file.entry.path, _conflict(file, same)) for file in same]
+            continue
+        kept.append(first)
+        duplicate = Refused(Reason.DUPLICATE, f"same bytes as {first.entry.path}")
+        refusals += [(file.entry.path, duplicate) for file in others]
+    return kept, refusals
+
+
+def _conflict(file: _File, same: Sequence[_File]) -> Refused:
+    other = next(f.entry.path for f in same if f.entry.label not in (None, file.entry.label))
+    return Refused(Reason.LABEL_CONFLICT, f"same bytes as {other}, which has the other label")
+
+
+def _groups(files: Iterable[_File]) -> dict[str, str]:
+    """Group by SHA-256; copies of one file join the groups that they lie in, refused or not."""
+    memberships: defaultdict[str, list[str]] = defaultdict(list)
+    for file in files:
+        memberships[file.scan.sha256] += file.entry.memberships
+    return group_names(memberships)
+
+
+def _rows(files: Sequence[_File], groups: Mapping[str, str], source: str, params: IndexParams) -> list[dict[str, Any]]:
+    carved = _carved_shares(files, params)
+    rows = []
+    for file in files:
+        entry, scan, group = file.entry, file.scan, groups[file.scan.sha256]
+        if params.split_policy == "official" and entry.split:
+            split = hash_split(group, carved, params.split_salt) if entry.split == "train" else entry.split
+        else:
+            split = hash_split(group, params.split_shares, params.split_salt)
+        row = {"sample_id": sample_id(scan.sha256), "path": entry.path, "label": entry.label, "group": group}
+        rows.append({**row, "split": split, "method": entry.method, "source": source, **asdict(scan)})
+    return sorted(rows, key=lambda row: str(row["sample_id"]))
+
+
+def _carved_shares(files: Iterable[_File], params: IndexParams) -> dict[Split, float]:
+    """What the official train split is dealt to: itself and those that the dataset lacks."""
+    present = {file.entry.split for file in files}
+    lacking: list[Split] = [split for split in ("validation", "calibration") if split not in present]
+    return {"train": 1 - params.carved_share * len(lacking), **dict.fromkeys(lacking, params.carved_share)}
+
+
+def _rejected(earlier: Sequence[dict[str, str]], refusals: Iterable[Refusal]) -> list[dict[str, str]]:
+    """All refusals by path; that a file is missing is not news where it was refused before."""
+    known = {row["path"] for row in earlier}
+    rows = [rejected_row(path, refused) for path, refused in refusals]
+    rows = [row for row in rows if row["reason"] != Reason.MISSING or row["path"] not in known]
+    return sorted([*earlier, *rows], key=lambda row: (row["path"], row["reason"], row["detail"]))
+
+
+def _near_duplicates(rows: Sequence[Mapping[str, Any]], max_distance: int) -> Iterator[pa.RecordBatch]:
+    ids = pa.array([row["sample_id"] for row in rows], pa.string())
+    splits = pa.array([row["split"] for row in rows], pa.string())
+    hashes = np.array([row["phash"] for row in rows], np.uint64)
+    keys = np.array([SPLITS.index(row["split"]) for row in rows], np.int64)
+    for i, j, distance in near_pairs(hashes, max_distance, keys):
+        yield pa.RecordBatch.from_arrays(
+            [ids.take(i), ids.take(j), splits.take(i), splits.take(j), pa.array(distance)], schema=NEAR_DUPLICATES
+        )
+
+
+def _report(name: str, rows: Sequence[Mapping[str, Any]], rejected: Sequence[Mapping[str, str]]) -> None:
+    reasons = Counter(row["reason"] for row in rejected).most_common()
+    refused = ", ".join(f"{reason} {count:,}" for reason, count in reasons) or "none"
+    logger.info("%s: %s files in the manifest; refused: %s", name, f"{len(rows):,}", refused)
+    for group, count in Counter(row["group"] for row in rows).most_common(1):
+        if count > max(LARGE_GROUP_FILES, LARGE_GROUP_SHARE * len(rows)):
+            logger.warning("%s: group %s holds %d of %d files and cannot be divided", name, group, count, len(rows))

@@ -1,0 +1,104 @@
+"""Looking into media files: hash, size and perceptual hash of each, in parallel."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from deepfake_pipeline.engine import map_batches
+from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits, decode_image, looks_like_image
+from deepfake_pipeline.media.phash import perceptual_hash
+from deepfake_pipeline.tables import Reason, Refused
+from deepfake_pipeline.tables.ids import sha256_hex
+
+BATCH_FILES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a look into a media file gives: digest, size in px and bytes, perceptual hash."""
+
+    sha256: str
+    width: int
+    height: int
+    bytes: int
+    phash: int
+
+
+def scan_files(root: Path, paths: Sequence[str], limits: ImageLimits, workers: int) -> Iterator[Scan | Refused]:
+    """Scan files below a root; the results are in the order of the paths, whatever the number of workers."""
+    batches = list(_batched(paths, BATCH_FILES))
+    scanned = map_batches(
+        batches,
+        partial(_Scanner, root, limits),
+        workers=min(workers, len(batches)),
+        description="reading files",
+        total=len(batches),
+    )
+    for batch in scanned:
+        yield from batch
+
+
+def scan_file(path: Path, limits: ImageLimits) -> Scan:
+    """Read, hash and decode one file.
+
+    Raises:
+        Refused: ``missing``, ``unreadable``, and what :func:`decode_image` raises.
+    """
+    data = read_bytes(path, limits)
+    rgb = decode_image(data, limits)
+    return Scan(
+        sha256=sha256_hex(data),
+        width=rgb.shape[1],
+        height=rgb.shape[0],
+        bytes=len(data),
+        phash=perceptual_hash(rgb),
+    )
+
+
+def read_bytes(path: Path, limits: ImageLimits) -> bytes:
+    """Bytes of an image file; of a file that is too large only the beginning is read.
+
+    Raises:
+        Refused: ``missing``, ``unreadable``, ``too_large``, ``unsupported_type``.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused(Reason.UNSUPPORTED_TYPE, "not a regular file")
+        with path.open("rb") as file:
+            if status.st_size <= limits.max_bytes:
+                return file.read()
+            if not looks_like_image(file.read(HEAD_BYTES)):
+                raise Refused(Reason.UNSUPPORTED_TYPE, "not an image of a known format")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Refused(Reason.MISSING, "not in the source") from error
+    except (OSError, ValueError) as error:
+        raise Refused(Reason.UNREADABLE, str(error)) from error
+    raise Refused(Reason.TOO_LARGE, f"{status.st_size:,} bytes, the limit is {limits.max_bytes:,}")
+
+
+class _Scanner:
+    """Scans batches of paths; refusals are results here, so that they travel between processes."""
+
+    def __init__(self, root: Path, limits: ImageLimits) -> None:
+        self._root, self._limits = root, limits
+
+    def __call__(self, paths: Sequence[str]) -> list[Scan | Refused]:
+        return [self._scan(path) for path in paths]
+
+    def _scan(self, path: str) -> Scan | Refused:
+        try:
+            return scan_file(self._root / path, self._limits)
+        except Refused as refused:
+            return Refused(refused.reason, refused.detail)  # without the traceback and what hangs on it
+
+
+def _batched(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
