@@ -1,0 +1,228 @@
+"""From images to face rows: decode, find, cut, measure, encode; in worker processes, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from deepfake_pipeline.engine import map_batches
+from deepfake_pipeline.faces import build_detector
+from deepfake_pipeline.faces.detections import Detection, Detections, FaceDetector, Image
+from deepfake_pipeline.faces.geometry import CropGeometry, crop_geometry, cut
+from deepfake_pipeline.faces.measure import brightness, light_uniformity, sharpness, yaw
+from deepfake_pipeline.faces.params import FaceParams
+from deepfake_pipeline.media.images import ImageLimits, decode_image, encode_image
+from deepfake_pipeline.media.paths import printable
+from deepfake_pipeline.media.scan import read_bytes
+from deepfake_pipeline.media.study import DatasetStudy
+from deepfake_pipeline.tables import Reason, RecordStream, Refused, Table
+from deepfake_pipeline.tables.ids import face_id
+from deepfake_pipeline.tables.schemas import FACES, REJECTED_FACES
+
+BATCH_FILES = 32
+COLUMNS = ["sample_id", "path", "label", "group", "split", "method", "source"]  # what is read of the manifest
+_ORIGIN = [name for name in COLUMNS if name != "path"]
+_PENDING_PIXELS = 1 << 25  # decoded images that wait for the detector together, at most
+
+Row = dict[str, Any]
+
+
+class Frame(NamedTuple):
+    """One picture of a sample: its manifest row, its number in the file, its pixels."""
+
+    row: Row
+    number: int
+    image: Image
+
+
+class Extracted(NamedTuple):
+    """What a batch gave: rows of ``FACES`` and of ``REJECTED_FACES``."""
+
+    faces: pa.RecordBatch
+    rejected: pa.RecordBatch
+
+
+def extract_faces(
+    manifest: Table,
+    root: Path,
+    study: DatasetStudy,
+    params: FaceParams,
+    *,
+    limits: ImageLimits | None = None,
+    workers: int = 1,
+    accelerator: str = "cpu",
+) -> tuple[RecordStream, RecordStream]:
+    """Faces of all samples of a manifest, and what was refused.
+
+    Nothing happens until the first stream is consumed; the second one is filled meanwhile and must be consumed
+    after it. Rows are in the order of the manifest, which is by ``sample_id``; so the faces are by ``face_id``.
+    The result does not depend on ``workers``.
+
+    Args:
+        manifest: table ``MANIFEST``.
+        root: folder that its paths are relative to.
+        study: kind, size and type of the crops.
+        params: detector, alignment, and which faces are kept.
+        limits: of the files; by default those of :class:`ImageLimits`.
+        workers: processes.
+        accelerator: where the detector runs: ``cpu``, ``cuda`` or ``auto``.
+
+    Returns:
+        Streams of ``FACES`` and of ``REJECTED_FACES``.
+    """
+    build = partial(FaceExtractor, root, study, params, limits or ImageLimits(), accelerator=accelerator)
+    batches = (batch.to_pylist() for batch in manifest.batches(COLUMNS, rows=BATCH_FILES))
+    refusals = _Refusals()
+
+    def faces() -> Iterator[pa.RecordBatch]:
+        total = -(-manifest.count() // BATCH_FILES)
+        processes = max(min(workers, total), 1)
+        for extracted in map_batches(batches, build, workers=processes, description="finding faces", total=total):
+            refusals.batches.append(extracted.rejected)
+            yield extracted.faces
+        refusals.complete = True
+
+    return RecordStream(FACES, faces), RecordStream(REJECTED_FACES, refusals.taken)
+
+
+@dataclass
+class _Refusals:
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    complete: bool = False
+
+    def taken(self) -> Iterable[pa.RecordBatch]:
+        if not self.complete:
+            raise RuntimeError("write the faces first: refusals are known when all faces are")
+        return [batch for batch in self.batches if batch.num_rows]
+
+
+class FaceExtractor:
+    """Callable for :func:`engine.map_batches`: manifest rows in, face rows out.
+
+    Faces of an image are numbered from left to right (equal ones from top to bottom), those refused as too small
+    among them: so a number does not hang on the last digit of a score. Tiles are numbered row by row.
+
+    Args:
+        root: folder that the paths are relative to.
+        study: kind, size and type of the crops.
+        params: detector, alignment, and which faces are kept.
+        limits: of the files.
+        detector: by default the one that ``params`` names, loaded if the study needs one.
+        accelerator: where that one runs.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        study: DatasetStudy,
+        params: FaceParams,
+        limits: ImageLimits,
+        detector: FaceDetector | None = None,
+        accelerator: str = "cpu",
+    ) -> None:
+        self.root, self.study, self.params, self.limits = root, study, params, limits
+        self.geometry: CropGeometry = crop_geometry(study, params)
+        self.detector: FaceDetector | None = None
+        if study.crop == "face" and (not params.given_crops or params.look_into_given_crops):
+            self.detector = detector or build_detector(params.detector, accelerator)
+
+    def __call__(self, rows: Sequence[Row]) -> Extracted:
+        """Face rows of a batch of manifest rows, in their order."""
+        faces: list[Row] = []
+        rejected: list[Row] = []
+        for frames in self._decoded(rows, rejected):
+            for frame, found in zip(frames, self._found(frames), strict=True):
+                try:
+                    faces += self._faces(frame, found, rejected)
+                except Refused as refused:
+                    rejected.append(_rejected(frame.row, refused, frame.number))
+        rejected.sort(key=lambda row: (row["sample_id"], row["frame"], row["face"] or 0))
+        return Extracted(
+            pa.RecordBatch.from_pylist(faces, schema=FACES),
+            pa.RecordBatch.from_pylist(rejected, schema=REJECTED_FACES),
+        )
+
+    def _decoded(self, rows: Sequence[Row], rejected: list[Row]) -> Iterator[list[Frame]]:
+        """Decoded images, several at a time but not more than memory bears."""
+        frames: list[Frame] = []
+        for row in rows:
+            try:
+                image = decode_image(read_bytes(self.root / row["path"], self.limits), self.limits)
+            except Refused as refused:
+                rejected.append(_rejected(row, refused, 0))
+                continue
+            frames.append(Frame(row, 0, image))
+            if sum(frame.image.shape[0] * frame.image.shape[1] for frame in frames) >= _PENDING_PIXELS:
+                yield frames
+                frames = []
+        yield frames
+
+    def _found(self, frames: list[Frame]) -> list[Detections]:
+        if self.detector is None:
+            return [Detections.none()] * len(frames)
+        found = self.detector.detect([frame.image for frame in frames])
+        return [one.where(one.scores >= self.params.min_score).first(self.params.max_faces) for one in found]
+
+    def _faces(self, frame: Frame, found: Detections, rejected: list[Row]) -> list[Row]:
+        if self.study.crop == "tiles":
+            return self._tiles(frame)
+        if self.study.crop == "none":
+            return [self._face(frame, 0, cut(frame.image, None, self.geometry), None)]
+        if self.params.given_crops:
+            largest = max(found, key=lambda face: float(face.box[2] * face.box[3]), default=None)
+            return [self._face(frame, 0, cut(frame.image, None, self.geometry), largest)]
+        if not len(found):
+            raise Refused(Reason.NO_FACE, f"none with a score of {self.params.min_score:g} or more")
+        rows = []
+        for number, face in enumerate(sorted(found, key=lambda face: (float(face.box[0]), float(face.box[1])))):
+            if max(face.box[2:]) < self.params.min_size:
+                size = f"{face.box[2]:.0f}×{face.box[3]:.0f} px, the longer side has at least {self.params.min_size}"
+                rejected.append(_rejected(frame.row, Refused(Reason.TOO_SMALL, size), frame.number, number))
+                continue
+            rows.append(self._face(frame, number, cut(frame.image, face, self.geometry), face))
+        return rows
+
+    def _tiles(self, frame: Frame) -> list[Row]:
+        side, stride = self.study.tile_size, self.study.tile_stride
+        height, width = frame.image.shape[:2]
+        if min(height, width) < side:
+            raise Refused(Reason.TOO_SMALL, f"{width}×{height} pixels, a tile has {side}×{side}")
+        corners = product(range(0, height - side + 1, stride), range(0, width - side + 1, stride))
+        rows = []
+        for number, (top, left) in enumerate(corners):
+            tile = cut(frame.image[top : top + side, left : left + side], None, self.geometry)
+            rows.append(self._face(frame, number, tile, None) | {"x": left, "y": top, "w": side, "h": side})
+        return sorted(rows, key=lambda row: str(row["face_id"]))  # 100 stands before 11
+
+    def _face(self, frame: Frame, number: int, crop: Image, face: Detection | None) -> Row:
+        row = {name: frame.row[name] for name in _ORIGIN} | {
+            "face_id": face_id(frame.row["sample_id"], frame.number, number),
+            "frame": frame.number,
+            "face": number,
+            "sharpness": sharpness(crop),
+            "brightness": brightness(crop),
+            "light_uniformity": light_uniformity(crop),
+            "crop": encode_image(crop, self.study.type),
+        }
+        if face is not None:
+            row |= dict(zip("xywh", face.box.tolist(), strict=True)) | {"score": face.score}
+            row |= {"yaw": yaw(face.landmarks)}
+            row |= {"landmarks": None if face.landmarks is None else face.landmarks.ravel().tolist()}
+        return row
+
+
+def _rejected(row: Row, refused: Refused, frame: int, face: int | None = None) -> Row:
+    return {
+        "sample_id": row["sample_id"],
+        "path": row["path"],
+        "frame": frame,
+        "face": face,
+        "reason": refused.reason.value,
+        "detail": printable(refused.detail),
+    }

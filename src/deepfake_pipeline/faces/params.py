@@ -1,0 +1,63 @@
+"""What can be set about finding, cutting and refusing faces."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class MtcnnParams(BaseModel):
+    """MTCNN (Zhang et al. 2016, arXiv 1604.02878)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["mtcnn"] = Field("mtcnn", description="the detector that these parameters belong to")
+    min_face: int = Field(
+        32, ge=12, le=4096, description="px, 12 to 4096: side of the smallest face that is looked for"
+    )
+    scale_factor: float = Field(
+        0.709, ge=0.3, le=0.95, description="from one level of the image pyramid to the next (paper: 0.709)"
+    )
+    thresholds: tuple[float, float, float] = Field(
+        (0.6, 0.7, 0.7), description="in (0, 1): least probability of a face after each of the three networks"
+    )
+
+    @field_validator("thresholds")
+    @classmethod
+    def _are_probabilities(cls, thresholds: tuple[float, float, float]) -> tuple[float, float, float]:
+        if not all(0 < threshold < 1 for threshold in thresholds):
+            raise ValueError(f"thresholds {thresholds}: each must lie between 0 and 1")
+        return thresholds
+
+
+FaceDetectorParams = MtcnnParams  # with a second detector: a union, told apart by `name`
+
+
+class FaceParams(BaseModel):
+    """How faces are found in images, which are kept, and how they are cut out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    detector: FaceDetectorParams = Field(default_factory=MtcnnParams, description="which detector, and its own")
+    min_score: float = Field(
+        0.8, ge=0, le=1, description="in [0, 1]: what the detector is less sure of counts as no face"
+    )
+    min_size: int = Field(
+        40, ge=1, le=4096, description="px: faces whose box is smaller (longer side) are refused, too_small"
+    )
+    max_faces: int = Field(
+        100, ge=1, le=100, description="faces of an image at most, 1 to 100; those of the best scores are taken"
+    )
+    align: bool = Field(
+        True, description="turn and scale each face so that eyes, nose and mouth stand where they always stand"
+    )
+    margin: float = Field(
+        0.15, ge=0, le=2, description="share of the side of the face box that is added on each of its sides"
+    )
+    given_crops: bool = Field(
+        False, description="the images already are face crops: each is taken whole, whether a face is found or not"
+    )
+    look_into_given_crops: bool = Field(
+        True, description="look for box, points and yaw in given crops too (some 3 ms each at 224×224 px)"
+    )
