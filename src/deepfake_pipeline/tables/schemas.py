@@ -105,3 +105,22 @@ PREDICTIONS = pa.schema(
         pa.field("ssim", pa.float32()),
     ]
 )
+
+SCORES = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("sha256", pa.string()),
+        pa.field("face", pa.int16()),
+        pa.field("x", pa.float32()),
+        pa.field("y", pa.float32()),
+        pa.field("w", pa.float32()),
+        pa.field("h", pa.float32()),
+        pa.field("crop", pa.string()),  # whole, or how the face was cut: aligned, box, given
+        pa.field("fake_probability", pa.float32()),
+        pa.field("verdict", pa.string()),  # real, fake, no_face; null where the file could not be read
+        pa.field("reason", pa.string()),  # why there is no probability
+        pa.field("sharpness", pa.float32()),
+        pa.field("brightness", pa.float32()),
+        pa.field("release", pa.string(), nullable=False),
+    ]
+)

@@ -1,0 +1,63 @@
+"""Running trained networks on pictures: uint8 in, probabilities or uint8 out, in bounded batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from deepfake_pipeline.models.detector import Detector
+from deepfake_pipeline.models.inputs import to_network, to_pictures
+
+BATCH = 32
+
+
+def pick_device(accelerator: str) -> torch.device:
+    """The device that ``auto``, ``cpu`` or ``cuda`` means on this machine."""
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(accelerator)
+
+
+class NetworkRunner:
+    """A network on its device, ready to compute.
+
+    Args:
+        network: a detector or an enhancer.
+        accelerator: auto, cpu or cuda.
+    """
+
+    def __init__(self, network: nn.Module, accelerator: str = "auto") -> None:
+        self.device = pick_device(accelerator)
+        self.network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _batches(self, pictures: NDArray[np.uint8], size: int | None) -> list[torch.Tensor]:
+        return [
+            to_network(torch.from_numpy(np.array(pictures[at : at + BATCH])).to(self.device), size)
+            for at in range(0, len(pictures), BATCH)
+        ]
+
+
+class DetectorRunner(NetworkRunner):
+    """Judges pictures, in float32."""
+
+    def __init__(self, network: Detector, accelerator: str = "auto") -> None:
+        super().__init__(network, accelerator)
+        self.image_size = network.image_size
+
+    @torch.inference_mode()
+    def fake_probability(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probability ``(N,)`` that each picture of uint8 ``(N, H, W, 3)`` is forged."""
+        parts = [torch.sigmoid(self.network(batch).logit) for batch in self._batches(pictures, self.image_size)]
+        return torch.cat(parts).float().cpu().numpy() if parts else np.zeros(0, np.float32)
+
+
+class EnhancerRunner(NetworkRunner):
+    """Restores pictures of one size."""
+
+    @torch.inference_mode()
+    def enhance(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Restored uint8 ``(N, H, W, 3)`` from uint8 of the same shape."""
+        parts = [to_pictures(self.network(batch)).cpu().numpy() for batch in self._batches(pictures, None)]
+        return np.concatenate(parts) if parts else pictures

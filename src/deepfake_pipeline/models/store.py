@@ -1,0 +1,92 @@
+"""Networks as safetensors: equal bytes for equal weights, safe to load, with the configuration inside."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from typing import Any
+
+import safetensors
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+from deepfake_pipeline.models import DETECTORS, ENHANCERS
+from deepfake_pipeline.tables.errors import UserError
+
+NETWORKS: dict[str, Any] = {**DETECTORS, **ENHANCERS}
+_HEADER = "network"  # one key only: the order of several is not stable
+
+
+def network_bytes(network: nn.Module, **notes: Any) -> bytes:
+    """The network as safetensors; the header holds its name, configuration and ``notes`` (JSON values)."""
+    header = {"name": network_name(network), "config": asdict(network.config), **notes}  # type: ignore[call-overload]
+    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    return save_tensors(tensors, {_HEADER: json.dumps(header, sort_keys=True)})
+
+
+def network_name(network: nn.Module) -> str:
+    """Name by which a network is looked up."""
+    return next(name for name, kind in NETWORKS.items() if type(network) is kind)
+
+
+def network_header(data: bytes) -> dict[str, Any]:
+    """Name, configuration and notes of a stored network.
+
+    Raises:
+        UserError: the bytes are no network of this project.
+    """
+    try:
+        length = int.from_bytes(data[:8], "little")
+        header: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError("not a network of this project: its safetensors header lacks 'network'") from error
+    return header
+
+
+def load_network(data: bytes) -> nn.Module:
+    """Build the network that :func:`network_bytes` stored, in evaluation mode.
+
+    Raises:
+        UserError: the bytes are no network of this project, or its weights do not fit its configuration.
+    """
+    header = network_header(data)
+    try:
+        network = build_network(header["name"], header["config"])
+        network.load_state_dict(load_tensors(data))
+    except (KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        raise UserError(f"cannot load the network: {str(error).splitlines()[0]}") from error
+    return network.eval()
+
+
+def network_config(name: str, given: dict[str, Any] | None = None) -> Any:
+    """Configuration of a network by its name, with the given fields.
+
+    Raises:
+        UserError: no such network, or no such field.
+    """
+    if name not in NETWORKS:
+        raise UserError(f"unknown network '{name}': one of {', '.join(sorted(NETWORKS))}")
+    config_class: Any = NETWORKS[name].config_class
+    known = {field.name for field in fields(config_class)}
+    if unknown := (given or {}).keys() - known:
+        raise UserError(f"network '{name}' has no {', '.join(sorted(unknown))}: it has {', '.join(sorted(known))}")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in (given or {}).items()}
+    return config_class(**values)
+
+
+def build_network(name: str, config: dict[str, Any] | None = None) -> nn.Module:
+    """A new network by its name, with the given fields of its configuration.
+
+    Raises:
+        UserError: no such network, or no such field.
+    """
+    settings = network_config(name, config)
+    network: Any = NETWORKS[name]
+    built: nn.Module = network(settings)
+    return built
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

@@ -1,0 +1,88 @@
+"""Feeding networks: what the samples of an epoch are, in which order, and how they are drawn.
+
+An epoch's order and every random change depend on (seed, epoch, position) alone, never on how many workers load
+or where a run was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from deepfake_pipeline.tables.ids import stable_seed
+from deepfake_pipeline.tables.packed import PackedFaces
+
+
+class Feed(Protocol):
+    """Gives the batches of an epoch: uint8 pictures ``(N, H, W, 3)`` and what they should become."""
+
+    def __len__(self) -> int:
+        """Number of samples an epoch."""
+        ...
+
+    def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Tensor]:
+        """Pictures and targets of the samples ``rows``."""
+        ...
+
+
+class LabelledFaces:
+    """Faces and their labels, for a detector."""
+
+    def __init__(self, faces: PackedFaces) -> None:
+        self.faces = faces
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Tensor]:
+        """Pictures uint8 ``(N, H, W, 3)`` and labels float32 ``(N,)``."""
+        order = np.sort(rows)  # ascending reads are faster from a memory map
+        pictures = torch.from_numpy(self.faces.images[order])
+        return pictures, torch.from_numpy(self.faces.labels[order].astype(np.float32))
+
+
+class _EpochBatches(Dataset[tuple[Tensor, Tensor]]):
+    """The batches of one epoch, addressed by their number."""
+
+    def __init__(self, feed: Feed, batches: Sequence[NDArray[np.intp]], epoch: int) -> None:
+        self.feed, self.batches, self.epoch = feed, batches, epoch
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        return self.feed.batch(self.batches[number], self.epoch)
+
+
+def epoch_order(count: int, draw: int, seed: int, epoch: int) -> NDArray[np.intp]:
+    """The samples of an epoch in order: ``draw`` of ``count`` (all when 0), each as often as any other ±1."""
+    rng = np.random.default_rng(stable_seed("order", seed, epoch))
+    wanted = draw or count
+    rounds = [rng.permutation(count) for _ in range(-(-wanted // count))]
+    return np.concatenate(rounds)[:wanted]
+
+
+def loader(
+    feed: Feed, batch_size: int, *, epoch: int = 0, draw: int = 0, seed: int | None = None, workers: int = 0
+) -> DataLoader[tuple[Tensor, Tensor]]:
+    """Batches of one epoch: shuffled when a seed is given, else in order.
+
+    A last batch of a single face is left out when shuffled: batch normalisation cannot train on it.
+    """
+    order = np.arange(len(feed)) if seed is None else epoch_order(len(feed), draw, seed, epoch)
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    if seed is not None and len(batches) > 1 and len(batches[-1]) == 1:
+        batches.pop()
+    return DataLoader(
+        _EpochBatches(feed, batches, epoch),
+        batch_size=None,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
+        pin_memory=torch.cuda.is_available(),
+    )

@@ -1,0 +1,127 @@
+"""What a network is trained to do: judge faces, or restore them. The loop is the same for both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from deepfake_pipeline.metrics.classification import auroc
+from deepfake_pipeline.metrics.fidelity_torch import psnr_batch
+from deepfake_pipeline.models import Detector
+from deepfake_pipeline.models.inputs import to_network
+from deepfake_pipeline.tables.ids import stable_seed
+from deepfake_pipeline.training.augment import augment
+from deepfake_pipeline.training.config import DetectorTraining, EnhancerTraining, LoopConfig
+
+
+class Task(lightning.LightningModule):
+    """A network, its loss and its optimizer. Subclasses say what the loss is and what validation measures."""
+
+    def __init__(self, network: nn.Module, config: LoopConfig, seed: int, steps: int) -> None:
+        super().__init__()
+        self.network: Any = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.settings, self.seed, self.steps = config, seed, steps
+
+    def loss(self, pictures: Tensor, targets: Tensor, batch_number: int) -> Tensor:
+        """Mean training loss of a batch."""
+        raise NotImplementedError
+
+    def measure(self, pictures: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Per-sample figures of a validation batch, each ``(N,)``; ``loss`` must be among them."""
+        raise NotImplementedError
+
+    def summarise(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        """Figures of a whole validation epoch from those of all samples."""
+        return {f"val_{name}": float(values.double().mean()) for name, values in figures.items()}
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout draws from the global generator: seeding it by epoch makes a resumed run repeat an undisturbed one.
+        torch.manual_seed(stable_seed("epoch", self.seed, self.current_epoch))
+        self._losses: list[Tensor] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = self.loss(*batch, batch_idx)
+        self._losses.append(loss.detach())
+        return loss
+
+    def train_loss(self) -> float:
+        """Mean loss of the batches of this epoch."""
+        return float(torch.stack(self._losses).double().mean())
+
+    def on_validation_epoch_start(self) -> None:
+        self._figures: list[dict[str, Tensor]] = []
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._figures.append({name: value.detach().cpu() for name, value in self.measure(*batch).items()})
+
+    def on_validation_epoch_end(self) -> None:
+        joined = {name: torch.cat([part[name] for part in self._figures]) for name in self._figures[0]}
+        self.log_dict(self.summarise(joined), prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        settings = self.settings
+        kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+        optimizer = kind(self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        if settings.schedule == "constant":
+            return optimizer
+        if settings.schedule == "cosine":
+            schedule: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+        else:
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, self.steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class DetectorTask(Task):
+    """Binary cross-entropy on augmented faces; validation loss and AUROC on faces as they are."""
+
+    network: Detector
+    settings: DetectorTraining
+
+    def loss(self, pictures: Tensor, targets: Tensor, batch_number: int) -> Tensor:
+        """Cross-entropy in nats."""
+        seed = stable_seed("augment", self.seed, self.current_epoch, batch_number)
+        images = to_network(pictures, self.network.image_size)
+        images = augment(images, self.settings, torch.Generator().manual_seed(seed))
+        return functional.binary_cross_entropy_with_logits(self.network(images).logit.float(), targets)
+
+    def measure(self, pictures: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Loss, logit and label of each face."""
+        logit = self.network(to_network(pictures, self.network.image_size)).logit.float()
+        loss = functional.binary_cross_entropy_with_logits(logit, targets, reduction="none")
+        return {"loss": loss, "logit": logit, "label": targets}
+
+    def summarise(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        """Validation loss and AUROC."""
+        return {
+            "val_loss": float(figures["loss"].double().mean()),
+            "val_auroc": float(auroc(figures["label"].long().numpy(), figures["logit"].numpy())),
+        }
+
+
+class EnhancerTask(Task):
+    """Charbonnier loss (Lai et al. 2017) between restored and clean patches; validation adds PSNR and its gain."""
+
+    settings: EnhancerTraining
+
+    def loss(self, pictures: Tensor, targets: Tensor, batch_number: int) -> Tensor:
+        """Charbonnier loss, in units of [0, 1]."""
+        return _charbonnier(self.network(to_network(pictures)), to_network(targets)).mean()
+
+    def measure(self, pictures: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Loss, PSNR in dB and its gain over doing nothing, of each picture."""
+        before, clean = to_network(pictures), to_network(targets)
+        after = self.network(before).float().clamp(0, 1)
+        psnr = psnr_batch(clean, after)
+        return {
+            "loss": _charbonnier(after, clean).mean((1, 2, 3)),
+            "psnr": psnr,
+            "psnr_gain": psnr - psnr_batch(clean, before),
+        }
+
+
+def _charbonnier(restored: Tensor, clean: Tensor, epsilon: float = 1e-3) -> Tensor:
+    return torch.sqrt((restored - clean) ** 2 + epsilon**2)
