@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepfake_pipeline.degrade.base import Image
-from deepfake_pipeline.degrade.recipe import apply, draw_recipe
+from deepfake_pipeline.degrade.recipe import Recipe, apply, draw_recipe
 from deepfake_pipeline.engine import map_batches
 from deepfake_pipeline.metrics.fidelity import psnr, ssim
+
+if TYPE_CHECKING:
+    from deepfake_pipeline.tables import Table
+    from deepfake_pipeline.tables.splits import Split
 
 Face = tuple[str, str, Image]
 """face_id, split, RGB uint8 (H, W, 3)."""
@@ -80,6 +84,14 @@ def make_recipes(
     build = partial(RecipeWorker, tuple(names), tuple(severities), seed)
     batches = None if total is None else -(-total // FACES_PER_BATCH)
     return _rows(map_batches(_batched(faces), build, workers=workers, description="degrade", total=batches))
+
+
+def recipes_of_split(recipes: Table, split: Split) -> list[Recipe]:
+    """The recipes of one split, in the table's order."""
+    import pyarrow.dataset as pads  # late: loaders draw recipes without it
+
+    rows = recipes.read(where=pads.field("split") == split).to_dict("records")
+    return [Recipe.from_row(row) for row in rows]
 
 
 def _batched(faces: Iterable[Face]) -> Iterator[list[Face]]:

@@ -1,0 +1,155 @@
+"""Commands of this project: ``kedro run`` with one-line errors, and ``kedro score``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError, env_option
+
+from deepfake_pipeline.tables.errors import UserError
+
+
+@click.group(name="deepfake_pipeline")
+def cli() -> None:
+    """Commands of deepfake_pipeline."""
+
+
+def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Show a user's mistake in one line, without a traceback, and exit with status 1."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except Exception as error:
+            message = user_message(error)
+            if message is None:
+                raise
+            click.secho(f"error: {message}", fg="red", err=True)
+            sys.exit(1)
+
+    return wrapped
+
+
+def user_message(error: BaseException) -> str | None:
+    """What to tell a user of an error that the user can mend; None for all others."""
+    from kedro.io import DatasetError
+    from kedro.validation.exceptions import ParameterValidationError
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, UserError):
+            return str(seen)
+        if isinstance(seen, ParameterValidationError):
+            return _parameter_message(str(seen))
+        seen = seen.__cause__ or seen.__context__
+    if isinstance(error, KedroCliError):
+        return str(error)
+    if isinstance(error, DatasetError) and "Failed while loading" in str(error):
+        return str(error).splitlines()[0]
+    return None
+
+
+def _parameter_message(text: str) -> str:
+    """Kedro's report of wrong parameters in one line."""
+    lines = [line.strip(" -") for line in text.splitlines()[1:] if line.strip()]
+    return "; ".join(line for line in lines if not line.startswith("For further information"))
+
+
+cli.add_command(
+    click.Command(
+        "run",
+        params=kedro_run.params,
+        callback=one_line_errors(kedro_run.callback),  # type: ignore[arg-type]
+        help=kedro_run.help,
+        short_help="Run the pipeline.",
+    )
+)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write a .parquet or .csv file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, for machines.")
+@click.option(
+    "--faces",
+    type=click.Choice(["auto", "detect", "whole"]),
+    default="auto",
+    show_default=True,
+    help="Look for faces; take each picture as one face; or decide by the picture.",
+)
+@click.option(
+    "--release",
+    "wanted",
+    help="champion, packaged, last-run or a path. By default the champion if one is set, else the packaged one.",
+)
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+@click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@env_option
+@click.pass_obj
+@one_line_errors
+def score(
+    metadata: Any,
+    paths: tuple[Path, ...],
+    output: Path | None,
+    as_json: bool,
+    faces: Any,
+    wanted: str | None,
+    workers: int,
+    accelerator: str,
+    env: str | None,
+) -> None:
+    """Say of pictures, or of folders of pictures, whether their faces are forged.
+
+    The exit status is 1 only if nothing could be scored.
+    """
+    from deepfake_pipeline.scoring import output as out
+    from deepfake_pipeline.scoring.release import find_release
+    from deepfake_pipeline.scoring.score import score_files
+
+    if output:
+        out.check_output(output)
+    release = find_release(wanted, _data_root(metadata.project_path, env) / "06_models")
+    click.echo(f"release: {release.name}", err=True)
+    rows = score_files(paths, release, faces=faces, workers=workers, accelerator=accelerator)
+    counts = Counter[str]()
+    width = out.path_width([str(path) for path in paths], shutil.get_terminal_size().columns)
+
+    def shown() -> Iterator[dict[str, Any]]:
+        if not as_json and not output:
+            click.echo(out.heading(width))
+        for row in rows:
+            counts[row.get("verdict") or "not scored"] += 1
+            if as_json:
+                click.echo(out.as_json(row))
+            elif not output:
+                click.echo(out.as_line(row, width))
+            yield row
+
+    if output:
+        out.write_scores(shown(), output)
+        click.echo(f"scores: {output}", err=True)
+    else:
+        for _ in shown():
+            pass
+    click.echo(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no file found", err=True)
+    if not counts["real"] + counts["fake"] + counts["unsure"]:
+        sys.exit(1)
+
+
+def _data_root(project: Path, env: str | None) -> Path:
+    """Where the layers of an overlay's data set lie."""
+    from kedro.config import OmegaConfigLoader
+
+    conf = str(project / "conf")
+    loader = OmegaConfigLoader(conf, env=env or os.environ.get("KEDRO_ENV"), base_env="base", default_run_env="local")
+    return project / str(loader["globals"]["data_root"])

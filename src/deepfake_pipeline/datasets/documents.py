@@ -1,0 +1,84 @@
+"""Small documents: JSON with stable bytes, text, pictures, and interactive figures."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from kedro_datasets._typing import HTMLPreview, ImagePreview, JSONPreview, PlotlyPreview
+
+from deepfake_pipeline.datasets.base import LocalDataset
+from deepfake_pipeline.faces.geometry import CropGeometry
+
+
+class JsonDataset(LocalDataset[Any, Any]):
+    """JSON values; keys in the given order, floats as Python prints them, so that equal values are equal bytes."""
+
+    def write(self, data: Any, path: Path) -> None:
+        path.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+    def read(self, path: Path) -> Any:
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def preview(self) -> JSONPreview:
+        """The document itself, for kedro-viz."""
+        return JSONPreview(self.path.read_text(encoding="utf-8"))
+
+
+class HtmlDataset(LocalDataset[str, str]):
+    """One self-contained page."""
+
+    def write(self, data: str, path: Path) -> None:
+        path.write_text(data, encoding="utf-8")
+
+    def read(self, path: Path) -> str:
+        return path.read_text(encoding="utf-8")
+
+    def preview(self) -> HTMLPreview:
+        """The page itself, for kedro-viz."""
+        return HTMLPreview(self.load())
+
+
+class PictureDataset(LocalDataset[bytes, bytes]):
+    """An encoded picture (PNG)."""
+
+    def write(self, data: bytes, path: Path) -> None:
+        path.write_bytes(data)
+
+    def read(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+    def preview(self) -> ImagePreview:
+        """The picture itself, for kedro-viz."""
+        return ImagePreview(base64.b64encode(self.load()).decode())
+
+
+class PlotlyDataset(LocalDataset[dict[str, Any], dict[str, Any]]):
+    """An interactive figure: Plotly's own JSON (``data`` and ``layout``)."""
+
+    def write(self, data: dict[str, Any], path: Path) -> None:
+        path.write_text(json.dumps(data, allow_nan=False) + "\n", encoding="utf-8")
+
+    def read(self, path: Path) -> dict[str, Any]:
+        figure: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return figure
+
+    def preview(self) -> PlotlyPreview:
+        """The figure itself, for kedro-viz."""
+        return PlotlyPreview(self.load())
+
+
+class CropGeometryDataset(LocalDataset[CropGeometry, CropGeometry]):
+    """How a face is cut out of a picture, as JSON."""
+
+    def write(self, data: CropGeometry, path: Path) -> None:
+        path.write_text(data.to_json(), encoding="utf-8")
+
+    def read(self, path: Path) -> CropGeometry:
+        return CropGeometry.from_json(path.read_text(encoding="utf-8"))
+
+    def preview(self) -> JSONPreview:
+        """The document itself, for kedro-viz."""
+        return JSONPreview(self.path.read_text(encoding="utf-8"))

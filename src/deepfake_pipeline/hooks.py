@@ -1,0 +1,195 @@
+"""What happens around a run: checks before any work, tracking with MLflow, a clock, and a last word."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import psutil
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from pydantic import BaseModel
+
+from deepfake_pipeline.engine import tune_malloc, use_threads
+from deepfake_pipeline.tables.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+PARAMETER_GROUPS = frozenset(
+    {
+        "compute",
+        "study",
+        "ingestion",
+        "face_extraction",
+        "degradation",
+        "enhancer_training",
+        "detector_training",
+        "evaluation",
+    }
+)
+_LEAST_FREE_BYTES = 1 << 30
+
+
+class ProjectHooks:
+    """Refuses a run that cannot succeed, before it does any work; says how long each node took, and the result."""
+
+    def __init__(self) -> None:
+        self._watch: _Watch | None = None  # runs on while the outputs are saved: streams do their work there
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        groups = context.config_loader["parameters"]
+        if unknown := sorted(set(groups) - PARAMETER_GROUPS):
+            raise UserError(
+                f"unknown parameter group {', '.join(unknown)}: the groups are {', '.join(sorted(PARAMETER_GROUPS))}"
+            )
+        tune_malloc()
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        for name in sorted(pipeline.datasets()):
+            path = getattr(catalog.get(name), "_filepath", None)
+            if path is not None and name in pipeline.all_outputs():
+                _check_writable(name, Path(str(path)))
+        threads = catalog.load("params:compute").threads if "params:compute" in pipeline.inputs() else 1
+        use_threads(threads)
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        self._stop_watch()
+        logger.info("%s ...", node.name)
+        self._watch = _Watch(node.name)
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        self._stop_watch()
+
+    @hook_impl(tryfirst=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        self._stop_watch()
+        if {"report", "metrics"} <= pipeline.all_outputs():
+            from deepfake_pipeline.reporting.report import headline_sentences
+
+            for sentence in headline_sentences(catalog.load("metrics")):
+                logger.info("%s", sentence)
+            logger.info("report: %s", _shown(_path_of(catalog, "report")))
+
+    def _stop_watch(self) -> None:
+        if self._watch is None:
+            return
+        name, (seconds, peak) = self._watch.name, self._watch.stop()
+        self._watch = None
+        logger.info("%s took %.1f s, %.2f GB at most", name, seconds, peak / 1e9)
+        if mlflow.active_run():
+            name = name.replace(".", "/")
+            mlflow.log_metrics({f"seconds/{name}": seconds, f"peak_gigabytes/{name}": peak / 1e9})
+
+
+class TrackingHooks(MlflowHook):  # type: ignore[misc]
+    """kedro-mlflow's hook, which here also flattens typed parameters and logs what the catalog marks."""
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
+        plain = {
+            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            for name, value in inputs.items()
+        }
+        super().before_node_run(node, catalog, plain, is_async)
+
+    @hook_impl
+    def after_catalog_created(self, catalog: DataCatalog) -> None:
+        self._catalog = catalog
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        if not self._is_mlflow_enabled:
+            return
+        dataset: Any = self._catalog.get(dataset_name)
+        kind = (getattr(dataset, "metadata", None) or {}).get("mlflow", {}).get("as")
+        if kind == "metrics":
+            mlflow.log_metrics(_numbers(data, dataset_name))
+        elif kind == "history":
+            _log_history(dataset_name.removesuffix("_history"), data)
+        elif kind:
+            mlflow.log_artifact(str(dataset.path), {"figure": "figures", "model": "models"}.get(kind))
+
+
+def _log_history(network: str, history: list[dict[str, float]]) -> None:
+    for row in history:
+        figures = {f"{network}/{name}": value for name, value in row.items() if name != "epoch"}
+        mlflow.log_metrics(figures, step=int(row["epoch"]))
+
+
+def _numbers(value: Any, prefix: str) -> dict[str, float]:
+    """The numbers of nested dictionaries by their paths."""
+    if isinstance(value, dict):
+        parts = [_numbers(item, f"{prefix}/{key}") for key, item in value.items()]
+        return {path: number for part in parts for path, number in part.items()}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {prefix: float(value)}
+    return {}
+
+
+def _path_of(catalog: DataCatalog, name: str) -> Path:
+    dataset: Any = catalog.get(name)
+    return Path(dataset.path)
+
+
+def _check_writable(name: str, path: Path) -> None:
+    """Stop before any work where an output could not be written.
+
+    Raises:
+        UserError: the folder cannot be written, or its disk is nearly full.
+    """
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write {name} to {_shown(path)}: {_shown(folder)} is no folder that may be written")
+    if shutil.disk_usage(folder).free < _LEAST_FREE_BYTES:
+        raise UserError(f"less than 1 GB is free for {_shown(path)}: free some space or move data_root in globals.yml")
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+class _Watch:
+    """Wall time and the largest memory of this process and its children, looked at twice a second."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.started = time.monotonic()
+        self.peak = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> tuple[float, int]:
+        """Seconds, and bytes."""
+        self._done.set()
+        self._thread.join()
+        return time.monotonic() - self.started, self.peak
+
+    def _look(self) -> None:
+        own = psutil.Process()
+        while True:
+            used = 0
+            for process in [own, *own.children(recursive=True)]:
+                try:
+                    used += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            self.peak = max(self.peak, used)
+            if self._done.wait(0.5):
+                return

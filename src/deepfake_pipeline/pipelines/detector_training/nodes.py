@@ -1,0 +1,61 @@
+"""Nodes of the detector's training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from deepfake_pipeline.faces.geometry import CropGeometry
+from deepfake_pipeline.media.study import DatasetStudy
+from deepfake_pipeline.models import Detector
+from deepfake_pipeline.pipelines.compute import ComputeParams
+from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
+from deepfake_pipeline.reporting.training import history_chart
+from deepfake_pipeline.scoring.release import Release
+from deepfake_pipeline.scoring.threshold import choose_operating_point
+from deepfake_pipeline.tables.packed import PackedFaces
+from deepfake_pipeline.training.detector import train_detector
+from deepfake_pipeline.training.loop import History
+
+
+def train(
+    train_faces: PackedFaces,
+    validation_faces: PackedFaces,
+    params: DetectorParams,
+    compute: ComputeParams,
+    checkpoints: Path,
+) -> tuple[nn.Module, History]:
+    """The detector of the best epoch, and what each epoch gave."""
+    fitted = train_detector(
+        train_faces,
+        validation_faces,
+        network=params.network,
+        network_config=params.network_config,
+        settings=params.settings,
+        runtime=compute.runtime(checkpoints),
+    )
+    return fitted.network, fitted.history
+
+
+def calibrate(detector: Detector, calibration_faces: PackedFaces, compute: ComputeParams) -> dict[str, Any]:
+    """The threshold of the verdict, chosen on calibration faces."""
+    return choose_operating_point(detector, calibration_faces, compute.accelerator)
+
+
+def bundle(
+    detector: Detector,
+    enhancer: nn.Module,
+    geometry: CropGeometry,
+    operating_point: dict[str, Any],
+    study: DatasetStudy,
+) -> Release:
+    """The candidate for a release: what `kedro score --release last-run` scores with."""
+    card = {"trained_on": study.name, "operating_point": operating_point}
+    return Release("candidate", detector, geometry, operating_point["threshold"], enhancer, card)
+
+
+def draw_history(history: History) -> tuple[bytes, dict[str, object]]:
+    """Training curves, as picture and interactive."""
+    return history_chart("Detector: loss by epoch", history).drawn()

@@ -1,0 +1,20 @@
+"""Parameters of the detector's training."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from deepfake_pipeline.models import DETECTORS
+from deepfake_pipeline.pipelines.training_params import NetworkTrainingParams
+from deepfake_pipeline.training.config import DETECTOR_PRESETS, DetectorTraining, Preset
+
+
+class DetectorParams(NetworkTrainingParams[DetectorTraining]):
+    """Which network judges, and how it is trained."""
+
+    networks: ClassVar[dict[str, Any]] = DETECTORS
+    presets: ClassVar[dict[Preset, Any]] = DETECTOR_PRESETS
+
+    network: str = Field(default="cnn3", description=f"One of {', '.join(DETECTORS)}.")

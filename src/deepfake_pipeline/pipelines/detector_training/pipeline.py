@@ -1,0 +1,45 @@
+"""Graph of the detector's training."""
+
+from kedro.pipeline import Node, Pipeline
+
+from deepfake_pipeline.pipelines.detector_training.nodes import bundle, calibrate, draw_history, train
+
+
+def create_pipeline() -> Pipeline:
+    """Packed faces in; a network that judges them, its threshold and the candidate for a release out."""
+    return Pipeline(
+        [
+            Node(
+                train,
+                [
+                    "packed_train",
+                    "packed_validation",
+                    "params:detector_training",
+                    "params:compute",
+                    "checkpoints",
+                ],
+                ["detector", "detector_history"],
+                name="train_detector",
+            ),
+            Node(
+                calibrate,
+                ["detector", "packed_calibration", "params:compute"],
+                "operating_point",
+                name="calibrate_detector",
+            ),
+            Node(
+                bundle,
+                ["detector", "enhancer", "crop_geometry", "operating_point", "params:study"],
+                "candidate",
+                name="bundle_candidate",
+            ),
+            Node(
+                draw_history,
+                "detector_history",
+                ["picture_detector_history", "plot_detector_history"],
+                name="draw_detector_history",
+            ),
+        ],
+        namespace="detector_training",
+        prefix_datasets_with_namespace=False,
+    )

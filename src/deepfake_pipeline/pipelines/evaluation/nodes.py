@@ -1,0 +1,114 @@
+"""Nodes of evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from deepfake_pipeline.degrade.recipes import recipes_of_split
+from deepfake_pipeline.media.study import DatasetStudy
+from deepfake_pipeline.pipelines.compute import ComputeParams
+from deepfake_pipeline.pipelines.evaluation.params import EvaluationParams
+from deepfake_pipeline.reporting import evaluation as charts
+from deepfake_pipeline.reporting.judge import Resampling, judge
+from deepfake_pipeline.reporting.report import collect_facts, render_report
+from deepfake_pipeline.reporting.sheets import before_after_sheet
+from deepfake_pipeline.scoring.conditions import predict_conditions
+from deepfake_pipeline.tables import RecordStream, Table
+from deepfake_pipeline.tables.packed import PackedFaces
+from deepfake_pipeline.tables.schemas import PREDICTIONS
+
+Drawn = tuple[bytes, dict[str, Any]]
+
+
+def predict(
+    test_faces: PackedFaces, recipes: Table, detector: nn.Module, enhancer: nn.Module, compute: ComputeParams
+) -> RecordStream:
+    """Probability of every test face: clean, degraded, and degraded then restored."""
+    rows = predict_conditions(
+        test_faces,
+        recipes_of_split(recipes, "test"),
+        detector,
+        enhancer,
+        workers=compute.workers,
+        accelerator=compute.accelerator,
+    )
+    return RecordStream.of_rows(PREDICTIONS, rows)
+
+
+def measure(
+    predictions: Table, operating_point: dict[str, Any], params: EvaluationParams, compute: ComputeParams
+) -> dict[str, Any]:
+    """Every figure with its interval."""
+    resampling = Resampling(params.resamples, params.confidence, compute.seed)
+    return judge(predictions, operating_point["threshold"], resampling)
+
+
+def draw_roc(predictions: Table, metrics: dict[str, Any]) -> Drawn:
+    """ROC curve on clean test faces."""
+    return charts.roc_chart(predictions, metrics).drawn()
+
+
+def draw_confusion(metrics: dict[str, Any]) -> Drawn:
+    """Confusion matrix on clean test faces."""
+    return charts.confusion_chart(metrics).drawn()
+
+
+def draw_reliability(predictions: Table, metrics: dict[str, Any]) -> Drawn:
+    """Share of forged faces by predicted probability."""
+    return charts.reliability_chart(predictions, metrics).drawn()
+
+
+def draw_severity(metrics: dict[str, Any]) -> tuple[bytes, dict[str, Any], bytes, dict[str, Any]]:
+    """AUROC against severity: degraded, and enhanced."""
+    degraded, enhanced = (charts.severity_chart(metrics, name).drawn() for name in ("degraded", "enhanced"))
+    return *degraded, *enhanced
+
+
+def draw_gain(metrics: dict[str, Any]) -> Drawn:
+    """PSNR gain of the enhancer against severity."""
+    return charts.gain_chart(metrics).drawn()
+
+
+def draw_sheet(
+    test_faces: PackedFaces, recipes: Table, enhancer: nn.Module, params: EvaluationParams, compute: ComputeParams
+) -> bytes:
+    """Faces clean, degraded and enhanced."""
+    return before_after_sheet(
+        test_faces,
+        recipes_of_split(recipes, "test"),
+        enhancer,
+        columns=params.sheet_faces,
+        accelerator=compute.accelerator,
+    )
+
+
+def report(
+    metrics: dict[str, Any],
+    study: DatasetStudy,
+    detector: nn.Module,
+    enhancer: nn.Module,
+    split_counts: dict[str, dict[str, int]],
+    rejected_files: Table,
+    rejected_faces: Table,
+    near_duplicates: Table,
+    *pictures: bytes,
+) -> str:
+    """The page that a manager can read."""
+    rejected = (rejected_files, rejected_faces)
+    facts = collect_facts(study.name, detector, enhancer, split_counts, rejected, near_duplicates)
+    return render_report(metrics, facts, list(zip(REPORT_PICTURES.values(), pictures, strict=True)))
+
+
+REPORT_PICTURES = {
+    "picture_roc": "How well the score ranks forged above real faces.",
+    "picture_confusion": "Verdicts against the truth.",
+    "picture_reliability": "Whether a probability means what it says.",
+    "picture_severity_degraded": "Where the detector stops being good.",
+    "picture_severity_enhanced": "The same after enhancement.",
+    "picture_gain": "What the enhancer restores.",
+    "picture_detector_history": "Training of the detector.",
+    "picture_enhancer_history": "Training of the enhancer.",
+    "picture_before_after": "Test faces: clean, degraded, enhanced.",
+}

@@ -1,0 +1,69 @@
+"""Graph of evaluation."""
+
+from kedro.pipeline import Node, Pipeline
+
+from deepfake_pipeline.pipelines.evaluation import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """Test faces and trained networks in; predictions, metrics, figures and the report out."""
+    return Pipeline(
+        [
+            Node(
+                nodes.predict,
+                ["packed_test", "recipes", "detector", "enhancer", "params:compute"],
+                "predictions",
+                name="predict",
+            ),
+            Node(
+                nodes.measure,
+                ["predictions", "operating_point", "params:evaluation", "params:compute"],
+                "metrics",
+                name="measure",
+            ),
+            Node(nodes.draw_roc, ["predictions", "metrics"], ["picture_roc", "plot_roc"], name="draw_roc"),
+            Node(nodes.draw_confusion, "metrics", ["picture_confusion", "plot_confusion"], name="draw_confusion"),
+            Node(
+                nodes.draw_reliability,
+                ["predictions", "metrics"],
+                ["picture_reliability", "plot_reliability"],
+                name="draw_reliability",
+            ),
+            Node(
+                nodes.draw_severity,
+                "metrics",
+                [
+                    "picture_severity_degraded",
+                    "plot_severity_degraded",
+                    "picture_severity_enhanced",
+                    "plot_severity_enhanced",
+                ],
+                name="draw_severity",
+            ),
+            Node(nodes.draw_gain, "metrics", ["picture_gain", "plot_gain"], name="draw_gain"),
+            Node(
+                nodes.draw_sheet,
+                ["packed_test", "recipes", "enhancer", "params:evaluation", "params:compute"],
+                "picture_before_after",
+                name="draw_sheet",
+            ),
+            Node(
+                nodes.report,
+                [
+                    "metrics",
+                    "params:study",
+                    "detector",
+                    "enhancer",
+                    "split_counts",
+                    "rejected_files",
+                    "rejected_faces",
+                    "near_duplicates",
+                    *nodes.REPORT_PICTURES,
+                ],
+                "report",
+                name="report",
+            ),
+        ],
+        namespace="evaluation",
+        prefix_datasets_with_namespace=False,
+    )

@@ -1,0 +1,27 @@
+"""Nodes of ingestion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepfake_pipeline.forge.rendered import RenderedMedia
+from deepfake_pipeline.media.index import index_source
+from deepfake_pipeline.media.sources import Media, MediaSource, locate
+from deepfake_pipeline.media.study import DatasetStudy
+from deepfake_pipeline.pipelines.compute import ComputeParams
+from deepfake_pipeline.pipelines.ingestion.params import IngestionParams
+from deepfake_pipeline.tables import RecordStream
+
+
+def acquire(study: DatasetStudy, params: IngestionParams, compute: ComputeParams, scratch: Path) -> Media:
+    """Make the media of a study available: a folder where it lies, an archive, a URL, or the built-in renderer."""
+    if study.layout == "rendered":
+        return RenderedMedia(params.rendered, compute.workers)
+    return locate(study, scratch, params.archive)
+
+
+def index(
+    media: MediaSource, study: DatasetStudy, params: IngestionParams, compute: ComputeParams
+) -> tuple[RecordStream, RecordStream, RecordStream]:
+    """Manifest, refused files, and near-duplicates that lie in different splits."""
+    return index_source(media, study, params, compute.workers)

@@ -1,0 +1,20 @@
+"""Nodes of packing."""
+
+from __future__ import annotations
+
+from deepfake_pipeline.faces.pack import pack_split
+from deepfake_pipeline.media.index import check_classes
+from deepfake_pipeline.media.study import DatasetStudy
+from deepfake_pipeline.tables import Table
+from deepfake_pipeline.tables.packed import PackedStream
+from deepfake_pipeline.tables.splits import SPLITS
+
+
+def check_splits(manifest: Table) -> dict[str, dict[str, int]]:
+    """Real and forged files of each split; a split that lacks a class stops the run."""
+    return check_classes(manifest)
+
+
+def pack(faces: Table, study: DatasetStudy, split_counts: dict[str, dict[str, int]]) -> tuple[PackedStream, ...]:
+    """The labelled faces of each split as one array."""
+    return tuple(pack_split(faces, split, study.height, study.width) for split in SPLITS)

@@ -1,0 +1,43 @@
+"""What the parameters of both training pipelines share: a network, a preset, and changes of single settings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from deepfake_pipeline.models.store import network_config
+from deepfake_pipeline.training.config import LoopConfig, Preset, customised
+
+Config = TypeVar("Config", bound=LoopConfig)
+
+
+class NetworkTrainingParams(BaseModel, Generic[Config]):
+    """A network and how it is trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    networks: ClassVar[dict[str, Any]]
+    presets: ClassVar[dict[Preset, Any]]
+
+    network: str = Field(description="Name of the network.")
+    network_config: dict[str, Any] = Field(default={}, description="Fields of the network's own configuration.")
+    preset: Preset = Field(default="small", description="sample, paper, small (two cores, minutes) or full (CUDA).")
+    training: dict[str, Any] = Field(default={}, description="Settings that replace those of the preset.")
+
+    @model_validator(mode="after")
+    def _check(self) -> NetworkTrainingParams[Config]:
+        if self.network not in self.networks:
+            raise ValueError(f"unknown network '{self.network}': one of {', '.join(self.networks)}")
+        network_config(self.network, self.network_config)
+        self.settings  # noqa: B018 -- raises where a setting is unknown or out of range
+        return self
+
+    @property
+    def settings(self) -> Config:
+        """The preset with its changes."""
+        preset = self.presets[self.preset]
+        changed = customised(preset, self.training)
+        checked: Config = TypeAdapter(type(preset)).validate_python(asdict(changed))
+        return checked

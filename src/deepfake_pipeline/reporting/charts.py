@@ -1,0 +1,176 @@
+"""Charts described once and drawn twice: as a picture (matplotlib) and interactive (Plotly's JSON)."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart by readers with any colour vision.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line or a row of bars, with an optional interval around each point."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+    style: Literal["line", "points", "reference"] = "line"
+
+
+class Chart(ABC):
+    """Something drawn twice."""
+
+    @abstractmethod
+    def picture(self) -> bytes:
+        """PNG."""
+
+    @abstractmethod
+    def plotly(self) -> dict[str, Any]:
+        """Plotly's JSON."""
+
+    def drawn(self) -> tuple[bytes, dict[str, Any]]:
+        """Both."""
+        return self.picture(), self.plotly()
+
+
+@dataclass(frozen=True)
+class LineChart(Chart):
+    """Lines over a common axis."""
+
+    title: str
+    x_title: str
+    y_title: str
+    series: Sequence[Series]
+    y_range: tuple[float, float] | None = None
+    x_ticks: Sequence[float] | None = None
+
+    def picture(self) -> bytes:
+        """The chart as PNG."""
+        figure = Figure(figsize=(6.4, 4.2), dpi=110, layout="constrained")
+        axes = figure.add_subplot()
+        for number, series in enumerate(self.series):
+            colour = PALETTE[number % len(PALETTE)]
+            if series.style == "reference":
+                axes.plot(series.x, series.y, color="#888888", linestyle="--", linewidth=1, label=series.name)
+                continue
+            marker = "o" if len(series.x) <= 12 else None
+            line = "" if series.style == "points" else "-"
+            axes.plot(series.x, series.y, color=colour, linestyle=line, marker=marker, markersize=4, label=series.name)
+            if series.low is not None and series.high is not None:
+                axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.15, linewidth=0)
+        _dress(axes, self.title, self.x_title, self.y_title)
+        if self.y_range:
+            axes.set_ylim(*self.y_range)
+        if self.x_ticks is not None:
+            axes.set_xticks(list(self.x_ticks))
+        if len(self.series) > 1:
+            axes.legend(fontsize=8, frameon=False)
+        return png(figure)
+
+    def plotly(self) -> dict[str, Any]:
+        """The chart as Plotly's JSON."""
+        traces: list[dict[str, Any]] = []
+        for number, series in enumerate(self.series):
+            colour = PALETTE[number % len(PALETTE)]
+            reference = series.style == "reference"
+            trace: dict[str, Any] = {
+                "type": "scatter",
+                "name": series.name,
+                "x": list(series.x),
+                "y": list(series.y),
+                "mode": "markers" if series.style == "points" else "lines",
+                "line": {"color": "#888888", "dash": "dash"} if reference else {"color": colour},
+            }
+            if series.low is not None and series.high is not None:
+                trace["error_y"] = {
+                    "array": [high - y for high, y in zip(series.high, series.y, strict=True)],
+                    "arrayminus": [y - low for y, low in zip(series.y, series.low, strict=True)],
+                    "thickness": 1,
+                }
+            traces.append(trace)
+        layout: dict[str, Any] = _layout(self.title, self.x_title, self.y_title)
+        if self.y_range:
+            layout["yaxis"]["range"] = list(self.y_range)
+        return {"data": traces, "layout": layout}
+
+
+@dataclass(frozen=True)
+class Grid(Chart):
+    """A table of counts or scores as coloured cells; row 0 is drawn on top."""
+
+    title: str
+    x_title: str
+    y_title: str
+    columns: Sequence[str]
+    rows: Sequence[str]
+    values: Sequence[Sequence[float]]
+    number_format: str = "{:.0f}"
+
+    def picture(self) -> bytes:
+        """The grid as PNG."""
+        size = (1.6 + 1.1 * len(self.columns), 1.6 + 0.8 * len(self.rows))
+        figure = Figure(figsize=size, dpi=110, layout="constrained")
+        axes = figure.add_subplot()
+        axes.imshow(self.values, cmap="Blues", aspect="auto")
+        top = max(max(row) for row in self.values)
+        for y, row in enumerate(self.values):
+            for x, value in enumerate(row):
+                shade = "white" if value > 0.6 * top else "black"
+                axes.text(x, y, self.number_format.format(value), ha="center", va="center", color=shade)
+        axes.set_xticks(range(len(self.columns)), self.columns)
+        axes.set_yticks(range(len(self.rows)), self.rows)
+        _dress(axes, self.title, self.x_title, self.y_title)
+        axes.grid(False)
+        return png(figure)
+
+    def plotly(self) -> dict[str, Any]:
+        """The grid as Plotly's JSON."""
+        layout = _layout(self.title, self.x_title, self.y_title)
+        layout["yaxis"]["autorange"] = "reversed"
+        trace = {
+            "type": "heatmap",
+            "x": list(self.columns),
+            "y": list(self.rows),
+            "z": [list(row) for row in self.values],
+            "colorscale": "Blues",
+            "texttemplate": "%{z}",
+            "showscale": False,
+        }
+        return {"data": [trace], "layout": layout}
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG whose bytes depend on what is drawn alone: no date, no version of the library."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _dress(axes: Axes, title: str, x_title: str, y_title: str) -> None:
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_xlabel(x_title, fontsize=9)
+    axes.set_ylabel(y_title, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.grid(True, color="#e5e5e5", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _layout(title: str, x_title: str, y_title: str) -> dict[str, Any]:
+    return {
+        "title": {"text": title},
+        "xaxis": {"title": {"text": x_title}},
+        "yaxis": {"title": {"text": y_title}},
+        "plot_bgcolor": "white",
+    }

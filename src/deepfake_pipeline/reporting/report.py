@@ -1,0 +1,125 @@
+"""The report: one self-contained page that says what was measured, for readers who did not run it."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jinja2
+from torch import nn
+
+from deepfake_pipeline.models.store import network_name
+from deepfake_pipeline.reporting.evaluation import interval_text
+from deepfake_pipeline.tables import Table
+
+Figures = dict[str, Any]
+
+METRIC_NAMES = {
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "eer": "EER",
+    "log_loss": "log-loss (nats)",
+    "brier": "Brier score",
+    "ece": "ECE",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the report tells besides the metrics.
+
+    Attributes:
+        study: name of the data set.
+        detector: name of the detector's network.
+        enhancer: name of the enhancer's network.
+        splits: files by split and class.
+        refused: number of refused files and faces by reason.
+        near_duplicates: pairs of alike pictures that lie in different splits.
+    """
+
+    study: str
+    detector: str
+    enhancer: str
+    splits: Mapping[str, Mapping[str, int]]
+    refused: Mapping[str, int]
+    near_duplicates: int
+
+
+def render_report(metrics: Figures, facts: Facts, pictures: Sequence[tuple[str, bytes]]) -> str:
+    """The page, with every picture inside it.
+
+    Args:
+        metrics: what :func:`reporting.judge.judge` gave.
+        facts: about the data and the networks.
+        pictures: captions and PNGs, in order.
+    """
+    images = [(caption, base64.b64encode(picture).decode()) for caption, picture in pictures]
+    return _template().render(
+        metrics=metrics,
+        facts=facts,
+        answers=headline_sentences(metrics),
+        names=METRIC_NAMES,
+        images=images,
+        text=interval_text,
+        title=lambda name: name.replace("_", " "),
+    )
+
+
+def collect_facts(
+    study: str,
+    detector: nn.Module,
+    enhancer: nn.Module,
+    splits: Mapping[str, Mapping[str, int]],
+    rejected: Iterable[Table],
+    near_duplicates: Table,
+) -> Facts:
+    """The facts from the tables that hold them."""
+    reasons = Counter(reason for table in rejected for reason in table.read(["reason"]).reason)
+    names = network_name(detector), network_name(enhancer)
+    return Facts(study, *names, splits, dict(sorted(reasons.items())), near_duplicates.count())
+
+
+def headline_sentences(metrics: Figures) -> list[str]:
+    """The three headline figures, each as a sentence."""
+    headline = metrics["headline"]
+    auroc, gain, change = (headline[name] for name in ("auroc", "psnr_gain_db", "auroc_change_by_enhancement"))
+    return [
+        f"On {metrics['faces']['test']} test faces never used before, the detector tells forged from real with an "
+        f"AUROC of {interval_text(auroc)}; 0.5 is guessing, 1 is perfect.",
+        f"On degraded faces the enhancer changes the PSNR by {interval_text(gain, 2)} dB, compared with doing nothing.",
+        f"Enhancing a degraded face first changes the detector's AUROC by {interval_text(change)} on average: "
+        f"{verdict(change)}.",
+    ]
+
+
+def verdict(change: Mapping[str, float | None]) -> str:
+    """What an interval of a change means in words."""
+    low, high = change["low"], change["high"]
+    if low is None or high is None:
+        return "it could not be measured"
+    if low > 0:
+        return "it helps detection"
+    if high < 0:
+        return "it hurts detection"
+    return "no effect on detection can be shown with these faces"
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("deepfake_pipeline.reporting"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")

@@ -1,0 +1,93 @@
+"""Every judged face under every condition: clean, degraded, and degraded then restored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from deepfake_pipeline.degrade.recipe import Recipe, apply
+from deepfake_pipeline.engine import map_batches
+from deepfake_pipeline.metrics.fidelity import psnr, ssim
+from deepfake_pipeline.models.run import DetectorRunner, EnhancerRunner, pick_device
+from deepfake_pipeline.models.store import load_network, network_bytes
+from deepfake_pipeline.tables.packed import PackedFaces
+
+Row = dict[str, Any]
+
+
+class Case(NamedTuple):
+    """One clean face and what is to be done with it."""
+
+    face_id: str
+    group: str
+    label: int
+    image: NDArray[np.uint8]
+    recipes: Sequence[Recipe]
+
+
+def predict_conditions(
+    faces: PackedFaces,
+    recipes: Sequence[Recipe],
+    detector: nn.Module,
+    enhancer: nn.Module,
+    *,
+    workers: int,
+    accelerator: str,
+) -> Iterator[Row]:
+    """Rows of ``tables.schemas.PREDICTIONS``, by face, then condition; the same whatever the number of workers."""
+    of_face: dict[str, list[Recipe]] = {}
+    for recipe in recipes:
+        of_face.setdefault(recipe.face_id, []).append(recipe)
+    build = partial(_Predictor, network_bytes(detector), network_bytes(enhancer), accelerator)
+    on_gpu = pick_device(accelerator).type == "cuda"
+    results = map_batches(
+        (_case(faces, row, of_face) for row in range(len(faces))),
+        build,
+        workers=1 if on_gpu else workers,
+        description="predict",
+        total=len(faces),
+    )
+    for rows in results:
+        yield from rows
+
+
+def _case(faces: PackedFaces, row: int, of_face: dict[str, list[Recipe]]) -> Case:
+    face_id = faces.face_ids[row].decode()
+    image = np.array(faces.images[row])
+    return Case(face_id, faces.groups[row].decode(), int(faces.labels[row]), image, of_face.get(face_id, []))
+
+
+class _Predictor:
+    """Runs in a worker: both networks, one face with all of its conditions at a time."""
+
+    def __init__(self, detector: bytes, enhancer: bytes, accelerator: str) -> None:
+        self.detector = DetectorRunner(load_network(detector), accelerator)  # type: ignore[arg-type]
+        self.enhancer = EnhancerRunner(load_network(enhancer), accelerator)
+
+    def __call__(self, case: Case) -> list[Row]:
+        pictures = [case.image]
+        if case.recipes:
+            degraded = np.stack([apply(recipe, case.image) for recipe in case.recipes])
+            pictures += [*degraded, *self.enhancer.enhance(degraded)]
+        probabilities = self.detector.fake_probability(np.stack(pictures))
+        shared = {"face_id": case.face_id, "group": case.group, "label": case.label}
+        rows = [{**shared, "condition": "clean", "fake_probability": float(probabilities[0])}]
+        conditions = [(name, recipe) for name in ("degraded", "enhanced") for recipe in case.recipes]
+        for (name, recipe), picture, probability in zip(conditions, pictures[1:], probabilities[1:], strict=True):
+            rows.append(
+                {
+                    **shared,
+                    "condition": name,
+                    "degradation": recipe.degradation,
+                    "severity": recipe.severity,
+                    "fake_probability": float(probability),
+                    "psnr": psnr(case.image, picture),
+                    "ssim": ssim(case.image, picture),
+                }
+            )
+        return rows

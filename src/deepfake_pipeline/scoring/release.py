@@ -1,0 +1,120 @@
+"""A release: everything that is needed to score a new file the way the detector was judged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from deepfake_pipeline.faces.geometry import CropGeometry
+from deepfake_pipeline.models import Detector
+from deepfake_pipeline.models.store import load_network, network_bytes
+from deepfake_pipeline.tables.errors import UserError
+
+CHAMPION = "champion.json"
+_MANIFEST = "release.json"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A detector with what belongs to it.
+
+    Attributes:
+        name: what is shown of it, such as ``packaged`` or its version.
+        detector: the network that judges.
+        geometry: how a face is cut out of a picture for it.
+        threshold: fake probability from which the verdict is ``fake``; chosen on calibration faces.
+        enhancer: the network that restores, where there is one.
+        card: what it was trained on and how good it is, from the records.
+    """
+
+    name: str
+    detector: Detector
+    geometry: CropGeometry
+    threshold: float
+    enhancer: nn.Module | None = None
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+def write_release(release: Release, folder: Path) -> None:
+    """Write a release into an existing, empty folder; equal releases give equal bytes."""
+    files = {"detector.safetensors": network_bytes(release.detector)}
+    if release.enhancer is not None:
+        files["enhancer.safetensors"] = network_bytes(release.enhancer)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    manifest = {
+        "threshold": release.threshold,
+        "geometry": release.geometry.model_dump(mode="json"),
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        "card": release.card,
+    }
+    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_release(folder: Path, name: str | None = None) -> Release:
+    """Read a release and check that its files are the ones it was made of.
+
+    Args:
+        folder: what :func:`write_release` wrote.
+        name: what it is called; by default the name of the folder. The start of its hash is added.
+
+    Raises:
+        UserError: no release there, or a file of it is missing or was changed.
+    """
+    try:
+        text = (folder / _MANIFEST).read_text(encoding="utf-8")
+        manifest = json.loads(text)
+        networks: dict[str, Any] = {}
+        for file, expected in manifest["sha256"].items():
+            data = (folder / file).read_bytes()
+            if hashlib.sha256(data).hexdigest() != expected:
+                raise UserError(f"release {folder}: {file} is not the file it was released with")
+            networks[Path(file).stem] = load_network(data)
+        geometry = CropGeometry.model_validate(manifest["geometry"])
+    except FileNotFoundError as error:
+        raise UserError(f"no release at {folder}: {Path(error.filename).name} is missing") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"release {folder} cannot be read: {str(error).splitlines()[0]}") from error
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return Release(
+        name=f"{name or folder.name}-{digest}",
+        detector=networks["detector"],
+        geometry=geometry,
+        threshold=float(manifest["threshold"]),
+        enhancer=networks.get("enhancer"),
+        card=manifest["card"],
+    )
+
+
+def find_release(wanted: str | None, models: Path) -> Release:
+    """The release that a user means.
+
+    Args:
+        wanted: ``champion``, ``packaged``, ``last-run`` or a path; None is the champion if one is set, else the
+            packaged one.
+        models: the folder ``06_models`` of the data set in use.
+
+    Raises:
+        UserError: there is no such release.
+    """
+    champion = models / "releases" / CHAMPION
+    if wanted is None:
+        wanted = "champion" if champion.exists() else "packaged"
+    if wanted == "packaged":
+        with resources.as_file(resources.files("deepfake_pipeline") / "releases" / "packaged") as folder:
+            return read_release(folder)
+    if wanted == "last-run":
+        if not (models / "candidate").exists():
+            raise UserError(f"no run has left a detector in {models}: run `kedro run` first")
+        return read_release(models / "candidate", "last-run")
+    if wanted == "champion":
+        if not champion.exists():
+            raise UserError("no champion is set: use --release packaged, last-run or a path")
+        return read_release(models / "releases" / json.loads(champion.read_text())["folder"], "champion")
+    return read_release(Path(wanted))

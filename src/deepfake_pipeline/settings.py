@@ -1,0 +1,23 @@
+"""Settings that Kedro reads."""
+
+from __future__ import annotations
+
+import os
+
+from deepfake_pipeline.hooks import ProjectHooks, TrackingHooks
+
+
+def _from_environment(name: str, default: str = "") -> str:
+    """An environment variable in a configuration file: ``${oc.env:NAME,default}``."""
+    return os.environ.get(name, default)
+
+
+HOOKS = (ProjectHooks(), TrackingHooks())
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow")  # TrackingHooks stands in for its hook
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft"},
+    "custom_resolvers": {"oc.env": _from_environment},
+}
