@@ -42,34 +42,41 @@ def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def user_message(error: BaseException) -> str | None:
     """What to tell a user of an error that the user can mend; None for all others."""
-    from kedro.io import DatasetError
-    from kedro.validation.exceptions import ParameterValidationError
-
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, UserError):
+        if isinstance(seen, UserError | KedroCliError):
             return str(seen)
-        if isinstance(seen, ParameterValidationError):
-            return _parameter_message(str(seen))
         seen = seen.__cause__ or seen.__context__
-    if isinstance(error, KedroCliError):
-        return str(error)
-    if isinstance(error, DatasetError) and "Failed while loading" in str(error):
-        return str(error).splitlines()[0]
     return None
 
 
-def _parameter_message(text: str) -> str:
-    """Kedro's report of wrong parameters in one line."""
-    lines = [line.strip(" -") for line in text.splitlines()[1:] if line.strip()]
-    return "; ".join(line for line in lines if not line.startswith("For further information"))
+def _run(**options: Any) -> Any:
+    """Kedro's own command, after a look at the names that it would only trip over."""
+    _check_names(options.get("env"), [*options.get("pipelines", []), *filter(None, [options.get("pipeline")])])
+    return kedro_run.callback(**options)  # type: ignore[misc]
+
+
+def _check_names(env: str | None, pipelines: list[str]) -> None:
+    """Refuse an overlay or a pipeline that does not exist.
+
+    Raises:
+        UserError: no such name, and which there are.
+    """
+    from deepfake_pipeline.pipeline_registry import STAGES
+
+    overlays = sorted(folder.name for folder in Path("conf").iterdir() if folder.is_dir())
+    if env and env not in overlays:
+        raise UserError(f"no overlay conf/{env}: there are {', '.join(overlays)}")
+    known = [*STAGES, "__default__"]
+    if unknown := [name for name in pipelines if name not in known]:
+        raise UserError(f"no pipeline {', '.join(unknown)}: there are {', '.join(known)}")
 
 
 cli.add_command(
     click.Command(
         "run",
         params=kedro_run.params,
-        callback=one_line_errors(kedro_run.callback),  # type: ignore[arg-type]
+        callback=one_line_errors(_run),
         help=kedro_run.help,
         short_help="Run the pipeline.",
     )

@@ -7,6 +7,7 @@ import os
 import shutil
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,20 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from pydantic import BaseModel
 
 from deepfake_pipeline.engine import tune_malloc, use_threads
+from deepfake_pipeline.media.index import check_classes
+from deepfake_pipeline.pipelines.ingestion.nodes import check_source
+from deepfake_pipeline.pipelines.parameters import check_parameters
 from deepfake_pipeline.tables.errors import UserError
 
-logger = logging.getLogger(__name__)
+with warnings.catch_warnings(record=True):  # it warns about a class of its own when it is loaded
+    from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
-PARAMETER_GROUPS = frozenset(
-    {
-        "compute",
-        "study",
-        "ingestion",
-        "face_extraction",
-        "degradation",
-        "enhancer_training",
-        "detector_training",
-        "evaluation",
-    }
-)
+logger = logging.getLogger(__name__)
+logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # it sets its own level when it is loaded
+
 _LEAST_FREE_BYTES = 1 << 30
 
 
@@ -44,23 +39,23 @@ class ProjectHooks:
     """Refuses a run that cannot succeed, before it does any work; says how long each node took, and the result."""
 
     def __init__(self) -> None:
+        self._training_on: DataCatalog | None = None
         self._watch: _Watch | None = None  # runs on while the outputs are saved: streams do their work there
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        groups = context.config_loader["parameters"]
-        if unknown := sorted(set(groups) - PARAMETER_GROUPS):
-            raise UserError(
-                f"unknown parameter group {', '.join(unknown)}: the groups are {', '.join(sorted(PARAMETER_GROUPS))}"
-            )
+        check_parameters(context.config_loader["parameters"])
         tune_malloc()
 
-    @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    @hook_impl(tryfirst=True)  # before a run is opened at the tracking server
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         for name in sorted(pipeline.datasets()):
             path = getattr(catalog.get(name), "_filepath", None)
             if path is not None and name in pipeline.all_outputs():
                 _check_writable(name, Path(str(path)))
+        if "media" in pipeline.all_outputs():
+            check_source(*(catalog.load(name) for name in ("params:study", "params:ingestion", "downloads")))
+        self._training_on = catalog if "split_counts" in pipeline.all_outputs() else None
         threads = catalog.load("params:compute").threads if "params:compute" in pipeline.inputs() else 1
         use_threads(threads)
 
@@ -69,6 +64,11 @@ class ProjectHooks:
         self._stop_watch()
         logger.info("%s ...", node.name)
         self._watch = _Watch(node.name)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        if dataset_name == "manifest" and self._training_on:
+            check_classes(self._training_on.load("manifest"))  # now, and not after minutes of face extraction
 
     @hook_impl
     def on_pipeline_error(self) -> None:
@@ -89,7 +89,8 @@ class ProjectHooks:
             return
         name, (seconds, peak) = self._watch.name, self._watch.stop()
         self._watch = None
-        logger.info("%s took %.1f s, %.2f GB at most", name, seconds, peak / 1e9)
+        level = logging.INFO if seconds >= 1 else logging.DEBUG
+        logger.log(level, "%s took %.1f s, %.2f GB at most", name, seconds, peak / 1e9)
         if mlflow.active_run():
             name = name.replace(".", "/")
             mlflow.log_metrics({f"seconds/{name}": seconds, f"peak_gigabytes/{name}": peak / 1e9})

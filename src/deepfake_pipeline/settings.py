@@ -13,7 +13,8 @@ def _from_environment(name: str, default: str = "") -> str:
 
 
 HOOKS = (ProjectHooks(), TrackingHooks())
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow")  # TrackingHooks stands in for its hook
+# TrackingHooks stands in for the hook of kedro-mlflow; telemetry is sent to nobody, whatever folder a run is in.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-mlflow", "kedro_telemetry", "kedro-telemetry")
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -17,10 +17,12 @@ from deepfake_pipeline.training.config import (
     DetectorTraining,
     EnhancerTraining,
     customised,
+    resolved,
 )
 from deepfake_pipeline.training.detector import train_detector
 from deepfake_pipeline.training.feed import LabelledFaces
-from deepfake_pipeline.training.loop import Runtime, fit
+from deepfake_pipeline.training.loop import fit
+from deepfake_pipeline.training.result import Runtime
 from deepfake_pipeline.training.tasks import DetectorTask
 from tests.conftest import packed
 
@@ -124,13 +126,22 @@ def test_an_enhancer_gains_and_is_not_the_identity(tmp_path):
 class TestSettings:
     @pytest.mark.parametrize("preset", PRESETS)
     def test_every_preset_exists(self, preset):
-        assert DETECTOR_PRESETS[preset].max_epochs >= 1
-        assert ENHANCER_PRESETS[preset].max_epochs >= 1
+        assert DETECTOR_PRESETS[preset].training.max_epochs >= 1
+        assert ENHANCER_PRESETS[preset].training.max_epochs >= 1
 
     def test_papers_recipes_are_kept(self):
-        assert (ENHANCER_PRESETS["paper"].max_epochs, ENHANCER_PRESETS["paper"].epoch_faces) == (45, 3 * 16)
-        paper = DETECTOR_PRESETS["paper"]
+        enhancer, paper = ENHANCER_PRESETS["paper"].training, DETECTOR_PRESETS["paper"].training
+        assert (enhancer.max_epochs, enhancer.epoch_faces) == (45, 3 * enhancer.batch_size)
         assert (paper.batch_size, paper.max_epochs, paper.optimizer) == (32, 10, "adam")
+
+    def test_what_a_preset_says_of_a_network_gives_way_to_what_the_user_says(self):
+        preset = DETECTOR_PRESETS["small"]
+        config, settings = resolved(preset, "meso4", {}, {})
+        assert config == {"dropout": 0.1}
+        assert settings.learning_rate == 4e-3
+        config, settings = resolved(preset, "meso4", {"dropout": 0.3}, {"learning_rate": 1e-3})
+        assert (config, settings.learning_rate) == ({"dropout": 0.3}, 1e-3)
+        assert settings.max_epochs == 16
 
     @pytest.mark.parametrize(
         "changes", [{"learning_rate": -1.0}, {"batch_size": 0}, {"rotation": 200.0}, {"max_epochs": 0}]

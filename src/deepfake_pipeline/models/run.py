@@ -20,6 +20,14 @@ def pick_device(accelerator: str) -> torch.device:
     return torch.device(accelerator)
 
 
+def computes_bfloat16(device: str) -> bool:
+    """Whether a device (``cpu`` or ``cuda``) has bfloat16 dot products of its own."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+
+
 class NetworkRunner:
     """A network on its device, ready to compute.
 
@@ -54,10 +62,11 @@ class DetectorRunner(NetworkRunner):
 
 
 class EnhancerRunner(NetworkRunner):
-    """Restores pictures of one size."""
+    """Restores pictures of one size, in bfloat16 where the device computes it natively."""
 
     @torch.inference_mode()
     def enhance(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Restored uint8 ``(N, H, W, 3)`` from uint8 of the same shape."""
-        parts = [to_pictures(self.network(batch)).cpu().numpy() for batch in self._batches(pictures, None)]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=computes_bfloat16(self.device.type)):
+            parts = [to_pictures(self.network(batch)).cpu().numpy() for batch in self._batches(pictures, None)]
         return np.concatenate(parts) if parts else pictures

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deepfake_pipeline.training.loop import Runtime
+from deepfake_pipeline.training.result import Runtime
 
 
 class ComputeParams(BaseModel):

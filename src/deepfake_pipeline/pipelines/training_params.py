@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from deepfake_pipeline.models.store import network_config
-from deepfake_pipeline.training.config import LoopConfig, Preset, customised
+from deepfake_pipeline.training.config import LoopConfig, Preset, PresetName, resolved
 
 Config = TypeVar("Config", bound=LoopConfig)
 
@@ -19,25 +19,23 @@ class NetworkTrainingParams(BaseModel, Generic[Config]):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     networks: ClassVar[dict[str, Any]]
-    presets: ClassVar[dict[Preset, Any]]
+    presets: ClassVar[dict[PresetName, Preset[Any]]]
 
     network: str = Field(description="Name of the network.")
     network_config: dict[str, Any] = Field(default={}, description="Fields of the network's own configuration.")
-    preset: Preset = Field(default="small", description="sample, paper, small (two cores, minutes) or full (CUDA).")
+    preset: PresetName = Field(default="small", description="sample, paper, small (two cores, minutes) or full (CUDA).")
     training: dict[str, Any] = Field(default={}, description="Settings that replace those of the preset.")
 
     @model_validator(mode="after")
     def _check(self) -> NetworkTrainingParams[Config]:
         if self.network not in self.networks:
             raise ValueError(f"unknown network '{self.network}': one of {', '.join(self.networks)}")
-        network_config(self.network, self.network_config)
-        self.settings  # noqa: B018 -- raises where a setting is unknown or out of range
+        network_config(self.network, self.resolved[0])
         return self
 
     @property
-    def settings(self) -> Config:
-        """The preset with its changes."""
-        preset = self.presets[self.preset]
-        changed = customised(preset, self.training)
-        checked: Config = TypeAdapter(type(preset)).validate_python(asdict(changed))
-        return checked
+    def resolved(self) -> tuple[dict[str, Any], Config]:
+        """The network's configuration and the settings of its training."""
+        config, settings = resolved(self.presets[self.preset], self.network, self.network_config, self.training)
+        checked: Config = TypeAdapter(type(settings)).validate_python(asdict(settings))
+        return config, checked

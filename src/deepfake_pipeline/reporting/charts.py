@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,13 +18,13 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 @dataclass(frozen=True)
 class Series:
-    """A line or a row of bars, with an optional interval around each point."""
+    """A line or single points, with an optional interval around each; what is not defined is None."""
 
     name: str
     x: Sequence[float]
-    y: Sequence[float]
-    low: Sequence[float] | None = None
-    high: Sequence[float] | None = None
+    y: Sequence[float | None]
+    low: Sequence[float | None] | None = None
+    high: Sequence[float | None] | None = None
     style: Literal["line", "points", "reference"] = "line"
 
 
@@ -60,14 +61,16 @@ class LineChart(Chart):
         axes = figure.add_subplot()
         for number, series in enumerate(self.series):
             colour = PALETTE[number % len(PALETTE)]
+            y = np.array(series.y, dtype=float)
             if series.style == "reference":
-                axes.plot(series.x, series.y, color="#888888", linestyle="--", linewidth=1, label=series.name)
+                axes.plot(series.x, y, color="#888888", linestyle="--", linewidth=1, label=series.name)
                 continue
             marker = "o" if len(series.x) <= 12 else None
             line = "" if series.style == "points" else "-"
-            axes.plot(series.x, series.y, color=colour, linestyle=line, marker=marker, markersize=4, label=series.name)
+            axes.plot(series.x, y, color=colour, linestyle=line, marker=marker, markersize=4, label=series.name)
             if series.low is not None and series.high is not None:
-                axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.15, linewidth=0)
+                low, high = (np.array(end, dtype=float) for end in (series.low, series.high))
+                axes.fill_between(series.x, low, high, color=colour, alpha=0.15, linewidth=0)
         _dress(axes, self.title, self.x_title, self.y_title)
         if self.y_range:
             axes.set_ylim(*self.y_range)
@@ -93,8 +96,8 @@ class LineChart(Chart):
             }
             if series.low is not None and series.high is not None:
                 trace["error_y"] = {
-                    "array": [high - y for high, y in zip(series.high, series.y, strict=True)],
-                    "arrayminus": [y - low for y, low in zip(series.y, series.low, strict=True)],
+                    "array": [_apart(high, y) for high, y in zip(series.high, series.y, strict=True)],
+                    "arrayminus": [_apart(y, low) for y, low in zip(series.y, series.low, strict=True)],
                     "thickness": 1,
                 }
             traces.append(trace)
@@ -147,6 +150,10 @@ class Grid(Chart):
             "showscale": False,
         }
         return {"data": [trace], "layout": layout}
+
+
+def _apart(upper: float | None, lower: float | None) -> float | None:
+    return None if upper is None or lower is None else upper - lower
 
 
 def png(figure: Figure) -> bytes:

@@ -95,10 +95,12 @@ def gain_chart(metrics: Figures) -> LineChart:
 
 
 def interval_text(interval: dict[str, float | None], digits: int = 3) -> str:
-    """``0.912 (0.874–0.943)``, or a dash where a figure is not defined."""
+    """``0.912 (0.874 to 0.943)``; what is not defined is a dash."""
     value, low, high = (interval[name] for name in ("value", "low", "high"))
-    if value is None or low is None or high is None:
+    if value is None:
         return "–"
+    if low is None or high is None:
+        return f"{value:.{digits}f} (–)"
     return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 

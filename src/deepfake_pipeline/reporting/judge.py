@@ -98,7 +98,7 @@ def _detection_by_condition(frame: pd.DataFrame, options: dict[str, Any]) -> Fig
         return _changes(on_clean, found["degraded"], found["enhanced"])
 
     table = {
-        degradation: {str(severity): row(part) for severity, part in of_one.groupby("severity", sort=True)}
+        degradation: {str(int(severity)): row(part) for severity, part in of_one.groupby("severity", sort=True)}
         for degradation, of_one in hurt.groupby("degradation", sort=True)
     }
     means = {name: _mean(bootstraps) for name, bootstraps in every.items()}
@@ -125,7 +125,7 @@ def _mean(bootstraps: list[Bootstrap]) -> Bootstrap:
 def _by_condition(frame: pd.DataFrame, row: Callable[[pd.DataFrame], Figures]) -> Figures:
     table: Figures = {
         degradation: {
-            **{str(severity): row(part) for severity, part in of_one.groupby("severity", sort=True)},
+            **{str(int(severity)): row(part) for severity, part in of_one.groupby("severity", sort=True)},
             "mean": row(of_one),
         }
         for degradation, of_one in frame.groupby("degradation", sort=True)

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,11 +17,11 @@ from deepfake_pipeline.models import DETECTORS, ENHANCERS
 from deepfake_pipeline.models.store import network_bytes
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedFaces, open_packed
-from deepfake_pipeline.training.config import DETECTOR_PRESETS, ENHANCER_PRESETS, PRESETS, customised
+from deepfake_pipeline.training.config import DETECTOR_PRESETS, ENHANCER_PRESETS, PRESETS, resolved
 from deepfake_pipeline.training.detector import train_detector
 from deepfake_pipeline.training.enhancer import train_enhancer
-from deepfake_pipeline.training.loop import Fitted, Runtime
 from deepfake_pipeline.training.restoration import evenly_degraded
+from deepfake_pipeline.training.result import Fitted, Runtime
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,24 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(options: argparse.Namespace, train: PackedFaces, validation: PackedFaces, runtime: Runtime) -> Fitted:
     changes = dict(pair.split("=", 1) for pair in options.set)
     parsed = {key: json.loads(value) for key, value in changes.items()}
+    presets: Any = DETECTOR_PRESETS if options.network in DETECTORS else ENHANCER_PRESETS
+    config = json.loads(options.network_config)
+    network_config, settings = resolved(presets[options.preset], options.network, config, parsed)
+    common: Any = {"network": options.network, "network_config": network_config, "settings": settings}
     if options.network in DETECTORS:
-        return train_detector(
-            train,
-            validation,
-            network=options.network,
-            network_config=json.loads(options.network_config),
-            settings=customised(DETECTOR_PRESETS[options.preset], parsed),
-            runtime=runtime,
-        )
-    return train_enhancer(
-        train,
-        validation,
-        evenly_degraded(validation, options.seed),
-        network=options.network,
-        network_config=json.loads(options.network_config),
-        settings=customised(ENHANCER_PRESETS[options.preset], parsed),
-        runtime=runtime,
-    )
+        return train_detector(train, validation, runtime=runtime, **common)
+    recipes = evenly_degraded(validation, options.seed)
+    return train_enhancer(train, validation, recipes, runtime=runtime, **common)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,8 +9,7 @@ from deepfake_pipeline.models.store import build_network
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import DetectorTraining
 from deepfake_pipeline.training.feed import LabelledFaces
-from deepfake_pipeline.training.loop import Fitted, Runtime, fit
-from deepfake_pipeline.training.tasks import DetectorTask
+from deepfake_pipeline.training.result import Fitted, Runtime
 
 
 def train_detector(
@@ -23,6 +22,9 @@ def train_detector(
     runtime: Runtime,
 ) -> Fitted:
     """Train on labelled faces; validation faces choose the epoch."""
+    from deepfake_pipeline.training.loop import fit  # late: Lightning takes seconds to load
+    from deepfake_pipeline.training.tasks import DetectorTask
+
     return fit(
         partial(build_network, network, network_config),
         DetectorTask,

@@ -11,9 +11,8 @@ from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES, Recipe
 from deepfake_pipeline.models.store import build_network
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import EnhancerTraining
-from deepfake_pipeline.training.loop import Fitted, Runtime, fit
 from deepfake_pipeline.training.restoration import DegradedPairs, FreshlyDegraded
-from deepfake_pipeline.training.tasks import EnhancerTask
+from deepfake_pipeline.training.result import Fitted, Runtime
 
 
 def train_enhancer(
@@ -30,6 +29,9 @@ def train_enhancer(
 ) -> Fitted:
     """Train on freshly degraded training faces; the recipes of validation faces choose the epoch."""
     facts = train_faces.fingerprint(), [str(r) for r in validation_recipes], tuple(degradations), tuple(severities)
+    from deepfake_pipeline.training.loop import fit  # late: Lightning takes seconds to load
+    from deepfake_pipeline.training.tasks import EnhancerTask
+
     return fit(
         partial(build_network, network, network_config),
         EnhancerTask,

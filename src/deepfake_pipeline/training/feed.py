@@ -7,7 +7,7 @@ or where a run was interrupted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,7 +20,13 @@ from deepfake_pipeline.tables.packed import PackedFaces
 
 
 class Feed(Protocol):
-    """Gives the batches of an epoch: uint8 pictures ``(N, H, W, 3)`` and what they should become."""
+    """Gives the batches of an epoch: uint8 pictures ``(N, H, W, 3)`` and what they should become.
+
+    Attributes:
+        clusters: ``(N,)``, samples of one value stay together in shuffled batches; None shuffles each by itself.
+    """
+
+    clusters: NDArray[Any] | None
 
     def __len__(self) -> int:
         """Number of samples an epoch."""
@@ -32,10 +38,14 @@ class Feed(Protocol):
 
 
 class LabelledFaces:
-    """Faces and their labels, for a detector."""
+    """Faces and their labels, for a detector.
+
+    Faces of a group come in one batch: a real face beside its own forgery leaves the forgery as the difference.
+    """
 
     def __init__(self, faces: PackedFaces) -> None:
         self.faces = faces
+        self.clusters: NDArray[Any] | None = faces.groups
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -60,12 +70,24 @@ class _EpochBatches(Dataset[tuple[Tensor, Tensor]]):
         return self.feed.batch(self.batches[number], self.epoch)
 
 
-def epoch_order(count: int, draw: int, seed: int, epoch: int) -> NDArray[np.intp]:
-    """The samples of an epoch in order: ``draw`` of ``count`` (all when 0), each as often as any other ±1."""
+def epoch_order(count: int, draw: int, seed: int, epoch: int, clusters: NDArray[Any] | None = None) -> NDArray[np.intp]:
+    """The samples of an epoch in order: ``draw`` of ``count`` (all when 0), each as often as any other ±1.
+
+    Samples of one cluster follow one another.
+    """
     rng = np.random.default_rng(stable_seed("order", seed, epoch))
     wanted = draw or count
-    rounds = [rng.permutation(count) for _ in range(-(-wanted // count))]
+    rounds = [_shuffled(count, clusters, rng) for _ in range(-(-wanted // count))]
     return np.concatenate(rounds)[:wanted]
+
+
+def _shuffled(count: int, clusters: NDArray[Any] | None, rng: np.random.Generator) -> NDArray[np.intp]:
+    order = rng.permutation(count)
+    if clusters is None:
+        return order
+    _, member = np.unique(clusters, return_inverse=True)
+    place = rng.permutation(int(member.max()) + 1)
+    return order[np.argsort(place[member[order]], kind="stable")]
 
 
 def loader(
@@ -75,7 +97,7 @@ def loader(
 
     A last batch of a single face is left out when shuffled: batch normalisation cannot train on it.
     """
-    order = np.arange(len(feed)) if seed is None else epoch_order(len(feed), draw, seed, epoch)
+    order = np.arange(len(feed)) if seed is None else epoch_order(len(feed), draw, seed, epoch, feed.clusters)
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     if seed is not None and len(batches) > 1 and len(batches[-1]) == 1:
         batches.pop()

@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,41 +20,15 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import nn
 
 from deepfake_pipeline.engine import tune_malloc, use_threads
+from deepfake_pipeline.models.run import computes_bfloat16, pick_device
 from deepfake_pipeline.training.config import LoopConfig
 from deepfake_pipeline.training.feed import Feed, loader
+from deepfake_pipeline.training.result import Fitted, History, Runtime
 from deepfake_pipeline.training.tasks import Task
 
 logger = logging.getLogger(__name__)
-logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-
-History = list[dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """Where and how training computes.
-
-    Attributes:
-        seed: of weights, order and augmentation.
-        threads: of torch on the CPU; results depend on it.
-        loader_workers: processes that prepare batches; results do not depend on it.
-        accelerator: auto, cpu or cuda.
-        checkpoints: folder in which interrupted runs are kept; None keeps none.
-    """
-
-    seed: int = 0
-    threads: int = 1
-    loader_workers: int = 0
-    accelerator: str = "auto"
-    checkpoints: Path | None = None
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained network: the weights of the epoch with the lowest validation loss, and what each epoch gave."""
-
-    network: nn.Module
-    history: History
+for _name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 def fit(
@@ -116,7 +90,7 @@ def _run_trainer(
         trainer = lightning.Trainer(
             accelerator={"cuda": "gpu"}.get(runtime.accelerator, runtime.accelerator),
             devices=1,
-            precision=resolve_precision(config.precision, runtime.accelerator),  # type: ignore[arg-type]
+            precision=resolve_precision(config.precision, runtime.accelerator),
             max_epochs=config.max_epochs,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
@@ -198,21 +172,10 @@ class _HistoryBook(Callback):
         logger.info("epoch %d of %d: %s", trainer.current_epoch + 1, trainer.max_epochs, shown)
 
 
-def resolve_precision(wanted: str, accelerator: str) -> str:
+def resolve_precision(wanted: str, accelerator: str) -> Any:
     """Lightning's name of the precision; auto is bfloat16 where the device computes it natively."""
-    if wanted == "auto":
-        if accelerator != "cpu" and torch.cuda.is_available():
-            native = torch.cuda.is_bf16_supported()
-        else:
-            native = cpu_computes_bfloat16()
-        wanted = "bfloat16" if native else "float32"
-    return {"bfloat16": "bf16-mixed", "float32": "32-true"}[wanted]
-
-
-def cpu_computes_bfloat16() -> bool:
-    """Whether this CPU has bfloat16 dot products (AVX512-BF16 or AMX)."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+    native = computes_bfloat16(pick_device(accelerator).type)
+    return "bf16-mixed" if wanted == "bfloat16" or (wanted == "auto" and native) else "32-true"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ class FreshlyDegraded:
         config: EnhancerTraining,
         seed: int,
     ) -> None:
+        self.clusters: NDArray[Any] | None = None
         self.faces, self.config, self.seed = faces, config, seed
         self.degradations, self.severities = tuple(degradations), tuple(severities)
 
@@ -66,6 +68,7 @@ class DegradedPairs:
     """Fixed pairs of degraded and clean whole faces, one a recipe, made once and kept in memory."""
 
     def __init__(self, faces: PackedFaces, recipes: Sequence[Recipe]) -> None:
+        self.clusters: NDArray[Any] | None = None
         row_of = {face_id.decode(): row for row, face_id in enumerate(faces.face_ids)}
         self.clean = np.stack([faces.images[row_of[recipe.face_id]] for recipe in recipes])
         self.degraded = np.stack([apply(recipe, image) for recipe, image in zip(recipes, self.clean, strict=True)])

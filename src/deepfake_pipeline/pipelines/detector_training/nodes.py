@@ -17,7 +17,7 @@ from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.scoring.threshold import choose_operating_point
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.detector import train_detector
-from deepfake_pipeline.training.loop import History
+from deepfake_pipeline.training.result import History
 
 
 def train(
@@ -28,12 +28,13 @@ def train(
     checkpoints: Path,
 ) -> tuple[nn.Module, History]:
     """The detector of the best epoch, and what each epoch gave."""
+    network_config, settings = params.resolved
     fitted = train_detector(
         train_faces,
         validation_faces,
         network=params.network,
-        network_config=params.network_config,
-        settings=params.settings,
+        network_config=network_config,
+        settings=settings,
         runtime=compute.runtime(checkpoints),
     )
     return fitted.network, fitted.history

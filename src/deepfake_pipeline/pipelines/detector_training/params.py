@@ -8,13 +8,13 @@ from pydantic import Field
 
 from deepfake_pipeline.models import DETECTORS
 from deepfake_pipeline.pipelines.training_params import NetworkTrainingParams
-from deepfake_pipeline.training.config import DETECTOR_PRESETS, DetectorTraining, Preset
+from deepfake_pipeline.training.config import DETECTOR_PRESETS, DetectorTraining, Preset, PresetName
 
 
 class DetectorParams(NetworkTrainingParams[DetectorTraining]):
     """Which network judges, and how it is trained."""
 
     networks: ClassVar[dict[str, Any]] = DETECTORS
-    presets: ClassVar[dict[Preset, Any]] = DETECTOR_PRESETS
+    presets: ClassVar[dict[PresetName, Preset[Any]]] = DETECTOR_PRESETS
 
     network: str = Field(default="cnn3", description=f"One of {', '.join(DETECTORS)}.")

@@ -14,8 +14,8 @@ from deepfake_pipeline.reporting.training import history_chart
 from deepfake_pipeline.tables import Table
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.enhancer import train_enhancer
-from deepfake_pipeline.training.loop import History
 from deepfake_pipeline.training.restoration import one_recipe_a_face
+from deepfake_pipeline.training.result import History
 
 
 def train(
@@ -28,13 +28,14 @@ def train(
     checkpoints: Path,
 ) -> tuple[nn.Module, History]:
     """The enhancer of the best epoch, and what each epoch gave."""
+    network_config, settings = params.resolved
     fitted = train_enhancer(
         train_faces,
         validation_faces,
         one_recipe_a_face(recipes_of_split(recipes, "validation")),
         network=params.network,
-        network_config=params.network_config,
-        settings=params.settings,
+        network_config=network_config,
+        settings=settings,
         degradations=degradation.names,
         severities=degradation.severities,
         runtime=compute.runtime(checkpoints),

@@ -20,6 +20,16 @@ def acquire(study: DatasetStudy, params: IngestionParams, compute: ComputeParams
     return locate(study, scratch, params.archive)
 
 
+def check_source(study: DatasetStudy, params: IngestionParams, scratch: Path) -> None:
+    """Refuse a source that is not there, before any work.
+
+    Raises:
+        UserError: what is wrong with ``study.uri``.
+    """
+    if study.layout != "rendered":
+        locate(study, scratch, params.archive)
+
+
 def index(
     media: MediaSource, study: DatasetStudy, params: IngestionParams, compute: ComputeParams
 ) -> tuple[RecordStream, RecordStream, RecordStream]:

@@ -1,0 +1,37 @@
+"""What goes into a training run besides data and settings, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+History = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and how training computes.
+
+    Attributes:
+        seed: of weights, order and augmentation.
+        threads: of torch on the CPU; results depend on it.
+        loader_workers: processes that prepare batches; results do not depend on it.
+        accelerator: auto, cpu or cuda.
+        checkpoints: folder in which interrupted runs are kept; None keeps none.
+    """
+
+    seed: int = 0
+    threads: int = 1
+    loader_workers: int = 0
+    accelerator: str = "auto"
+    checkpoints: Path | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network: the weights of the epoch with the lowest validation loss, and what each epoch gave."""
+
+    network: nn.Module
+    history: History

@@ -1,0 +1,88 @@
+"""A project of its own for the tests of whole pipelines: this configuration, a tiny rendered set, its own data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+ROOT = Path(__file__).parents[2]
+
+TINY: dict[str, Any] = {
+    "compute": {"threads": 1, "workers": 1, "accelerator": "cpu"},
+    "study": {"height": 64, "width": 64},
+    "ingestion": {
+        "rendered": {"identities": 12, "images_per_identity": 2, "size": 96},
+        "split_shares": {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2},
+        "split_salt": "tiny 17",
+    },
+    "degradation": {"severities": [2, 4], "validation_faces": 4, "test_faces": 8},
+    "enhancer_training": {"training": {"max_epochs": 1, "batch_size": 8, "patch": 32, "precision": "float32"}},
+    "detector_training": {
+        "network": "meso4",
+        "network_config": {"image_size": 64},
+        "training": {"max_epochs": 2, "batch_size": 8, "precision": "float32"},
+    },
+    "evaluation": {"resamples": 100, "sheet_faces": 2},
+}
+
+
+class Project:
+    """A folder with this project's configuration in which pipelines run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True)
+        (root / "src").mkdir()
+        shutil.copy(ROOT / "pyproject.toml", root)
+        shutil.copytree(ROOT / "conf", root / "conf")
+        self.overlay("tiny", TINY)
+
+    def overlay(self, name: str, parameters: dict[str, Any]) -> None:
+        """Write conf/<name>/parameters.yml."""
+        folder = self.root / "conf" / name
+        folder.mkdir(exist_ok=True)
+        (folder / "parameters.yml").write_text(yaml.safe_dump(parameters))
+
+    def run(self, *pipelines: str, params: dict[str, Any] | None = None, env: str = "tiny", **options: Any) -> None:
+        """The same as ``kedro run``, in this process."""
+        bootstrap_project(self.root)
+        with KedroSession.create(project_path=self.root, env=env, runtime_params=params) as session:
+            session.run(pipeline_names=list(pipelines) or None, **options)
+
+    def bytes_of_outputs(self) -> dict[str, bytes]:
+        """Every file under data/, checkpoints aside."""
+        data = self.root / "data"
+        return {
+            path.relative_to(data).as_posix(): path.read_bytes()
+            for path in sorted(data.rglob("*"))
+            if path.is_file() and ".checkpoints" not in path.parts
+        }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One tracking store for all runs of the tests: making one takes seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Project]:
+    """New projects without data."""
+    return lambda: Project(tmp_path_factory.mktemp("project") / "project")
+
+
+@pytest.fixture(scope="session")
+def finished(make_project: Callable[[], Project]) -> Project:
+    """A project in which the default pipeline has run on the tiny set."""
+    project = make_project()
+    project.run()
+    return project

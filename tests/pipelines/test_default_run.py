@@ -1,0 +1,169 @@
+"""The whole default pipeline on a tiny rendered set."""
+
+import json
+import os
+
+import mlflow
+import numpy as np
+import pytest
+
+from deepfake_pipeline.metrics.detection import CONFUSION_CELLS, DETECTION_METRICS
+from deepfake_pipeline.models.store import load_network, network_name
+from deepfake_pipeline.tables.stream import ParquetTable
+
+DEGRADATIONS = {"gaussian_blur", "shadow", "salt_and_pepper", "jpeg"}
+
+
+@pytest.fixture(scope="module")
+def data(finished):
+    return finished.root / "data"
+
+
+@pytest.fixture(scope="module")
+def metrics(data):
+    return json.loads((data / "08_reporting/metrics.json").read_text())
+
+
+class TestTables:
+    def test_every_rendered_file_is_in_the_manifest_and_no_group_is_in_two_splits(self, data):
+        manifest = ParquetTable(data / "02_intermediate/manifest").read()
+        assert len(manifest) == 48
+        assert manifest.label.sum() == 24
+        assert list(manifest.sample_id) == sorted(manifest.sample_id)
+        assert (manifest.groupby("group").split.nunique() == 1).all()
+        assert set(manifest.split) == {"train", "validation", "calibration", "test"}
+
+    def test_a_face_was_found_in_nearly_every_file(self, data):
+        faces = ParquetTable(data / "03_primary/faces").read(["face_id", "landmarks", "sharpness", "yaw"])
+        refused = ParquetTable(data / "03_primary/rejected_faces").count()
+        assert len(faces) + refused == 48
+        assert len(faces) >= 46
+        assert faces.notna().all().all()
+
+    def test_packed_faces_are_the_crops(self, data):
+        from deepfake_pipeline.media.images import decode_image
+        from deepfake_pipeline.tables.packed import open_packed
+
+        crops = ParquetTable(data / "03_primary/faces").read(["face_id", "split", "crop"]).set_index("face_id")
+        total = 0
+        for split in ("train", "validation", "calibration", "test"):
+            packed = open_packed(data / "05_model_input" / split)
+            total += len(packed)
+            for row in range(len(packed)):
+                found = crops.loc[packed.face_ids[row].decode()]
+                assert found.split == split
+                assert np.array_equal(decode_image(found.crop), packed.images[row])
+        assert total == len(crops)
+
+    def test_recipes_hold_no_pixels_and_only_judging_splits(self, data):
+        recipes = ParquetTable(data / "04_feature/degraded").read()
+        assert set(recipes.split) == {"validation", "test"}
+        assert set(recipes.degradation) == DEGRADATIONS
+        assert sum(file.stat().st_size for file in (data / "04_feature/degraded").iterdir()) < 50_000
+
+    def test_predictions_cover_every_condition(self, data):
+        predictions = ParquetTable(data / "07_model_output/predictions").read()
+        clean = predictions[predictions.condition == "clean"]
+        degraded = predictions[predictions.condition == "degraded"]
+        assert clean.face_id.is_unique
+        assert len(degraded) == degraded.face_id.nunique() * len(DEGRADATIONS) * 2
+        assert predictions.fake_probability.between(0, 1).all()
+        assert clean.psnr.isna().all()
+        assert degraded.psnr.notna().all()
+
+
+class TestJudgement:
+    def test_every_figure_has_an_interval_around_it(self, metrics):
+        for name in (*DETECTION_METRICS, *CONFUSION_CELLS):
+            figure = metrics["detection"][name]
+            assert set(figure) == {"value", "low", "high"}
+            if figure["low"] is not None:
+                assert figure["low"] <= figure["high"]
+
+    def test_figures_are_those_of_the_predictions(self, metrics, data):
+        from sklearn.metrics import accuracy_score, roc_auc_score
+
+        predictions = ParquetTable(data / "07_model_output/predictions").read()
+        clean = predictions[predictions.condition == "clean"]
+        verdicts = clean.fake_probability >= metrics["threshold"]
+        assert metrics["detection"]["accuracy"]["value"] == pytest.approx(accuracy_score(clean.label, verdicts))
+        assert metrics["detection"]["auroc"]["value"] == pytest.approx(
+            roc_auc_score(clean.label, clean.fake_probability)
+        )
+        pairs = predictions[predictions.condition != "clean"].pivot(
+            index=["face_id", "degradation", "severity"], columns="condition", values="psnr"
+        )
+        gain = (pairs.enhanced - pairs.degraded).mean()
+        assert metrics["restoration"]["mean"]["psnr_gain"]["value"] == pytest.approx(gain, abs=1e-4)
+
+    def test_every_degradation_and_severity_is_judged(self, metrics):
+        for table in ("restoration", "detection_by_condition"):
+            assert set(metrics[table]) == DEGRADATIONS | {"mean"}
+            assert {"2", "4"} <= set(metrics[table]["jpeg"])
+
+    def test_the_threshold_was_chosen_on_calibration_faces(self, data, metrics):
+        chosen = json.loads((data / "06_models/operating_point.json").read_text())
+        assert chosen["threshold"] == metrics["threshold"]
+        assert chosen["rule"] == "best balanced accuracy on calibration faces"
+
+
+class TestReport:
+    def test_it_is_one_file_with_its_pictures_inside(self, data):
+        page = (data / "08_reporting/report.html").read_text()
+        assert page.count("data:image/png;base64,") == 9
+        assert "http://" not in page
+        assert "https://" not in page
+
+    def test_it_says_the_three_headline_figures(self, data, metrics):
+        page = (data / "08_reporting/report.html").read_text()
+        assert f"{metrics['headline']['auroc']['value']:.3f}" in page
+        assert f"{metrics['headline']['psnr_gain_db']['value']:.2f}" in page
+        assert f"{metrics['headline']['auroc_change_by_enhancement']['value']:.3f}" in page
+
+    def test_every_picture_has_an_interactive_twin(self, data):
+        figures = data / "08_reporting/figures"
+        pictures = {file.stem for file in figures.glob("*.png")} - {"before_after"}
+        plots = {file.stem: json.loads(file.read_text()) for file in figures.glob("*.json")}
+        assert pictures == set(plots)
+        assert all({"data", "layout"} <= plot.keys() for plot in plots.values())
+
+
+class TestModels:
+    def test_they_load_and_are_what_was_asked_for(self, data):
+        assert network_name(load_network((data / "06_models/detector.safetensors").read_bytes())) == "meso4"
+        assert network_name(load_network((data / "06_models/enhancer.safetensors").read_bytes())) == "recurrent_unet"
+
+    def test_the_candidate_holds_what_scoring_needs(self, data):
+        from deepfake_pipeline.scoring.release import find_release
+
+        release = find_release("last-run", data / "06_models")
+        assert release.name.startswith("last-run-")
+        assert release.geometry.kind == "aligned"
+        assert (release.geometry.height, release.geometry.width) == (64, 64)
+
+
+def test_mlflow_remembers_parameters_metrics_figures_and_models(finished):
+    client = mlflow.MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    experiment = client.get_experiment_by_name("deepfake_pipeline")
+    run = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])[0]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["study.height"] == "64"
+    assert run.data.params["detector_training.training.max_epochs"] == "2"
+    assert "metrics/detection/auroc/value" in run.data.metrics
+    assert len(client.get_metric_history(run.info.run_id, "detector/val_loss")) == 2
+    assert run.data.metrics["seconds/evaluation/predict"] > 0
+    assert run.data.metrics["peak_gigabytes/evaluation/predict"] > 0.1
+    artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
+    assert {"figures", "models", "report.html"} <= artifacts
+    assert {item.path for item in client.list_artifacts(run.info.run_id, "models")} == {
+        "models/detector.safetensors",
+        "models/enhancer.safetensors",
+    }
+
+
+def test_a_second_clean_run_with_other_workers_gives_the_same_bytes(finished, make_project):
+    again = make_project()
+    again.run(params={"compute": {"workers": 2, "loader_workers": 1}})
+    first, second = finished.bytes_of_outputs(), again.bytes_of_outputs()
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []

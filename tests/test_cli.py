@@ -1,0 +1,130 @@
+"""The commands as a user calls them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from deepfake_pipeline.cli import cli, user_message
+from deepfake_pipeline.tables.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+
+
+class Metadata:
+    project_path = ROOT
+
+
+def score(*arguments, **options):
+    return CliRunner().invoke(cli, ["score", *map(str, arguments)], obj=Metadata, **options)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.jpg"):
+        coarse = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / name), cv2.resize(coarse, (200, 220), interpolation=cv2.INTER_CUBIC))
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    return folder
+
+
+def test_a_folder_is_scored_and_bad_files_are_listed(pictures):
+    result = score(pictures, "--json", "--faces", "whole")
+    assert result.exit_code == 0
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [Path(row["path"]).name for row in rows] == ["a.png", "b.jpg", "broken.jpg"]
+    for row in rows[:2]:
+        assert 0 <= row["fake_probability"] <= 1
+        assert row["verdict"] in ("real", "fake")
+        assert row["crop"] == "whole"
+        assert len(row["sha256"]) == 64
+    assert rows[2]["reason"] == "unreadable"
+    assert rows[2]["verdict"] is None
+    assert {row["release"] for row in rows} == {result.stderr.splitlines()[0].removeprefix("release: ")}
+
+
+def test_the_table_names_every_file(pictures):
+    result = score(pictures, "--faces", "whole")
+    assert "a.png" in result.stdout
+    assert "not scored: unreadable" in result.stdout
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_scores_are_written_whole(pictures, tmp_path, suffix):
+    output = tmp_path / f"scores{suffix}"
+    assert score(pictures, "--faces", "whole", "--output", output).exit_code == 0
+    names = pq.read_table(output).column_names if suffix == ".parquet" else output.read_text().splitlines()[0]
+    for column in ("path", "sha256", "face", "x", "y", "w", "h", "crop", "fake_probability", "verdict", "reason"):
+        assert column in names
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["pictures", output.name]
+
+
+def test_a_face_sized_picture_without_a_face_is_scored_as_a_whole(pictures):
+    row = json.loads(score(pictures / "a.png", "--json").stdout)
+    assert row["crop"] == "whole"
+
+
+def test_a_picture_without_a_face_has_no_face(pictures):
+    result = score(pictures / "a.png", "--json", "--faces", "detect")
+    assert json.loads(result.stdout)["verdict"] == "no_face"
+    assert result.exit_code == 1
+
+
+def test_a_rendered_face_is_found_and_cut_out(tmp_path):
+    from deepfake_pipeline.media.render import RenderParams, render_crowd
+
+    picture, truths = render_crowd(1, 2, 240, 320, RenderParams())
+    cv2.imwrite(str(tmp_path / "crowd.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    rows = [json.loads(line) for line in score(tmp_path / "crowd.png", "--json").stdout.splitlines()]
+    assert len(rows) == len(truths) == 2
+    assert [row["face"] for row in rows] == [0, 1]
+    assert all(row["crop"] != "whole" and row["w"] > 20 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--release", "not/there"], "no release at not/there"),
+        (["--output", "scores.xlsx"], "must end in .parquet or .csv"),
+        (["--output", "not/there/scores.csv"], "there is no folder not/there"),
+    ],
+)
+def test_mistakes_get_one_line_before_any_work(pictures, arguments, message):
+    result = score(pictures, *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_nothing_scored_is_status_one(tmp_path):
+    result = score(tmp_path / "absent.jpg", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["reason"] == "missing"
+
+
+def test_a_user_error_is_found_under_others():
+    try:
+        try:
+            raise UserError("mend it")
+        except UserError as error:
+            raise RuntimeError("kedro says") from error
+    except RuntimeError as error:
+        assert user_message(error) == "mend it"
+    assert user_message(RuntimeError("a bug")) is None
+
+
+def test_kedro_run_shows_one_line_for_a_mistake(tmp_path):
+    command = [sys.executable, "-m", "kedro", "run", "--params", "studdy.height=3"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "error: unknown parameter group studdy" in result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
