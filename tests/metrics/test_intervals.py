@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -6,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from deepfake_pipeline.metrics import intervals
+from deepfake_pipeline.metrics.calibration import ece
 from deepfake_pipeline.metrics.classification import accuracy, auroc
 from deepfake_pipeline.metrics.intervals import Interval, cluster_bootstrap, cluster_mean, paired_difference
 from tests.metrics.cases import clustered
@@ -172,3 +174,21 @@ def test_columns_share_the_resamples() -> None:
     assert found.samples.shape == (60, 3)
     alone = cluster_mean(values[:, 1], np.arange(40), resamples=60)
     assert found.intervals()[1] == pytest.approx(alone.interval())
+
+
+def test_the_basic_interval_covers_an_ece_that_bca_does_not() -> None:
+    def draw(groups: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        labels = np.tile([0, 1], 4 * groups)
+        score = (2 * labels - 1) * 0.6 + rng.normal(size=len(labels))  # the true log-odds are 1.2 times the score
+        return labels, 1 / (1 + np.exp(-1.8 * score)), np.repeat(np.arange(groups), 8)
+
+    labels, probability, _ = draw(50_000, np.random.default_rng(0))
+    truth = float(ece(labels, probability))
+    covered = {True: 0, False: 0}
+    for seed in range(60):
+        labels, probability, groups = draw(20, np.random.default_rng(seed))
+        bootstrap = cluster_bootstrap(partial(ece, labels, probability), groups, resamples=300, seed=seed)
+        for basic in covered:
+            low, high = replace(bootstrap, basic=basic).interval()[1:]
+            covered[basic] += low <= truth <= high
+    assert covered[True] / 60 > 0.75 > 0.3 > covered[False] / 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -86,4 +87,5 @@ def detection_bootstrap(
         return np.stack([found[name] for name in names], axis=-1)
 
     whole = cluster_bootstrap(statistic, groups, resamples=resamples, seed=seed, confidence=confidence, method=method)
-    return {name: whole.column(index) for index, name in enumerate(names)}
+    by_name = {name: whole.column(index) for index, name in enumerate(names)}
+    return {**by_name, "ece": replace(by_name["ece"], basic=True)}

@@ -101,7 +101,9 @@ def interval_text(interval: dict[str, float | None], digits: int = 3) -> str:
         return "–"
     if low is None or high is None:
         return f"{value:.{digits}f} (–)"
-    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    # adding 0.0 turns a rounded -0.0 into 0.0
+    shown = [f"{round(number, digits) + 0.0:.{digits}f}" for number in (value, low, high)]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
 def _by_severity(name: str, rows: dict[str, Figures], figure: str) -> Series:
