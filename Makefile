@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint
+.PHONY: help setup run test lint viz mlflow docs
 
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -28,3 +28,12 @@ lint: $(STAMP)  ## style, types, and which room may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+viz: $(STAMP)   ## look at the pipelines, their data and previews in a browser
+	$(BIN)/kedro viz run
+
+mlflow: $(STAMP) ## look at every recorded run in a browser
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+docs: $(STAMP)  ## build the documentation into site/
+	$(BIN)/mkdocs build
