@@ -1,10 +1,12 @@
-"""Images to degrade: photographs that come with scikit-image, and textures with the spectrum of natural images."""
+"""Images to degrade: photographs that come with scikit-image, rendered faces, and textures with a natural spectrum."""
 
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage import data
+
+from deepfake_pipeline.media.render import render_face
 
 Image = NDArray[np.uint8]
 
@@ -31,6 +33,12 @@ def texture(seed: int, size: int = 224) -> Image:
 def pictures(size: int = 224) -> list[Image]:
     cat, cup = data.chelsea()[20:276, 100:356], data.coffee()[50:306, 200:456]
     return [face(size), _square(cat, size), _square(cup, size), texture(0, size), texture(1, size)]
+
+
+@cache
+def rendered(count: int = 6) -> tuple[Image, ...]:
+    """Faces of different rendered people, 160 px."""
+    return tuple(render_face(identity, 0).image for identity in range(count))
 
 
 def _square(image: Image, size: int) -> Image:

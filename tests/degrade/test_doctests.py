@@ -4,7 +4,21 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-MODULES = ("base", "blur", "cache", "compression", "noise", "recipe", "recipes", "severity", "shadow")
+MODULES = (
+    "base",
+    "blur",
+    "cache",
+    "compression",
+    "jpeg2000",
+    "light",
+    "noise",
+    "recipe",
+    "recipes",
+    "resolution",
+    "severity",
+    "shadow",
+    "video",
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

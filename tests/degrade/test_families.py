@@ -1,6 +1,7 @@
 """Each degradation against an oracle of its own."""
 
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,10 +12,11 @@ from PIL import Image as Pillow
 from scipy.ndimage import gaussian_filter
 from scipy.stats import binom
 
+from deepfake_pipeline.degrade import DEGRADATIONS
 from deepfake_pipeline.degrade.blur import TRUNCATE, GaussianBlur
 from deepfake_pipeline.degrade.compression import Jpeg
 from deepfake_pipeline.degrade.noise import SaltAndPepper
-from deepfake_pipeline.degrade.severity import REFERENCE_SIDE, SEVERITIES, STEPS
+from deepfake_pipeline.degrade.severity import REFERENCE_SIDE, SEVERITIES, STEPS, as_markdown
 from deepfake_pipeline.degrade.shadow import DISPLAY_GAMMA, Shadow
 from tests.degrade.pictures import Image, face, pictures, texture
 
@@ -126,6 +128,11 @@ def test_the_table_of_severities_is_whole(name: str) -> None:
             steps.at(outside)
 
 
+def test_the_documentation_has_the_table_of_severities_as_it_is() -> None:
+    page = Path(__file__).parents[2] / "docs" / "degradations.md"
+    assert as_markdown() in page.read_text(), "put what severity.as_markdown() returns into docs/degradations.md"
+
+
 def image_of(height: int, width: int) -> Image:
     return np.random.default_rng(height * width).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
@@ -134,7 +141,7 @@ def image_of(height: int, width: int) -> Image:
 @settings(max_examples=25, deadline=None)
 def test_any_size_from_sixteen_up(height: int, width: int) -> None:
     image = image_of(height, width)
-    for kind in (GaussianBlur, Shadow, SaltAndPepper, Jpeg):
+    for kind in DEGRADATIONS.values():
         degraded = kind.draw(5, rng()).apply(image, rng())
         assert degraded.shape == image.shape
         assert degraded.dtype == np.uint8

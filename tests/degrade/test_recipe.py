@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-import timeit
+from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES, Recipe, apply, draw_recipe, random_recipe
 from deepfake_pipeline.degrade.severity import STEPS
 from deepfake_pipeline.metrics.fidelity import psnr, ssim
-from tests.degrade.pictures import Image, face, pictures
+from tests.degrade.pictures import Image, face, pictures, rendered
 
 ALL = [(name, severity) for name in DEGRADATIONS for severity in SEVERITIES]
 
@@ -85,15 +85,19 @@ def test_another_process_makes_the_same_bytes() -> None:
     assert other.stdout.strip() == everything()
 
 
+VARYING = {"shadow", "low_light", "fast_fading"}  # the same severity takes more from one face than from another
+
+
 @pytest.mark.parametrize("name", DEGRADATIONS)
-@pytest.mark.parametrize("size", [160, 224])
-def test_each_step_of_severity_is_worse(name: str, size: int) -> None:
+@pytest.mark.parametrize("kind", ["photographs", "rendered faces"])
+def test_each_step_of_severity_is_worse(name: str, kind: str) -> None:
+    images = pictures(224) if kind == "photographs" else rendered()
     similarity, closeness = [], []
     for severity in SEVERITIES:
         made = [
             (image, apply(draw_recipe(f"{number}-{draw}", name, severity, 0), image))
-            for number, image in enumerate(pictures(size))
-            for draw in range(6 if name == "shadow" else 1)
+            for number, image in enumerate(images)
+            for draw in range(6 if name in VARYING else 1)
         ]
         similarity.append(np.mean([ssim(*pair) for pair in made]))
         closeness.append(np.mean([psnr(*pair) for pair in made]))
@@ -102,7 +106,7 @@ def test_each_step_of_severity_is_worse(name: str, size: int) -> None:
     assert similarity[0] < 0.98
 
 
-@pytest.mark.parametrize("name", ["gaussian_blur", "shadow", "salt_and_pepper"])
+@pytest.mark.parametrize("name", ["gaussian_blur", "motion_blur", "defocus", "shadow", "salt_and_pepper"])
 @pytest.mark.parametrize("severity", [1, 3, 5])
 def test_a_severity_means_the_same_at_160_and_256_pixels(name: str, severity: int) -> None:
     means = []
@@ -116,10 +120,10 @@ def test_a_severity_means_the_same_at_160_and_256_pixels(name: str, severity: in
 def test_random_recipes_spread_over_names_and_severities_and_repeat_with_their_generator() -> None:
     names = list(DEGRADATIONS)
     rng = np.random.default_rng(3)
-    drawn = [random_recipe(rng, names) for _ in range(2000)]
-    counts = [sum((recipe.degradation, recipe.severity) == kind for recipe in drawn) for kind in ALL]
-    assert min(counts) > 50
-    assert len({recipe.seed for recipe in drawn}) == 2000
+    drawn = [random_recipe(rng, names) for _ in range(100 * len(ALL))]
+    counts = Counter((recipe.degradation, recipe.severity) for recipe in drawn)
+    assert min(counts[kind] for kind in ALL) > 50
+    assert len({recipe.seed for recipe in drawn}) == len(drawn)
     rng = np.random.default_rng(3)
     assert [random_recipe(rng, names) for _ in range(50)] == drawn[:50]
 
@@ -152,20 +156,16 @@ def test_wrong_requests_are_named() -> None:
             apply(recipe, image)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", DEGRADATIONS)
-def test_a_face_takes_milliseconds(name: str) -> None:
-    recipe, image = draw_recipe("f", name, 5, 0), face()
-    best = min(timeit.repeat(lambda: apply(recipe, image), number=5, repeat=5)) / 5
-    assert best < 0.02  # the slowest, the widest blur, takes 0.0014 on one core when nothing else runs
-
-
 def test_training_needs_numpy_opencv_and_pillow_alone() -> None:
     code = (
         "import sys;"
-        "[sys.modules.__setitem__(name, None) for name in ('kedro', 'pandas', 'pyarrow', 'pydantic', 'tqdm', 'torch')];"
+        "absent = ('av', 'kedro', 'pandas', 'pyarrow', 'pydantic', 'scipy', 'tqdm', 'torch');"
+        "[sys.modules.__setitem__(name, None) for name in absent];"
         "import numpy as np;"
         "from deepfake_pipeline.degrade import DEGRADATIONS, apply, random_recipe;"
         "import deepfake_pipeline.degrade.recipes, deepfake_pipeline.degrade.cache;"
-        "apply(random_recipe(np.random.default_rng(0), list(DEGRADATIONS)), np.zeros((32, 32, 3), np.uint8))"
+        "names = [name for name in DEGRADATIONS if name != 'h264'];"  # which alone asks for PyAV
+        "face = np.zeros((32, 32, 3), np.uint8);"
+        "[apply(random_recipe(np.random.default_rng(0), [name]), face) for name in names]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

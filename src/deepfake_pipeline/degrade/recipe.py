@@ -105,6 +105,56 @@ def random_recipe(
     return _drawn("", name, severity, int(rng.integers(2**63, dtype=np.uint64)))
 
 
+def random_chain(
+    rng: np.random.Generator,
+    names: Sequence[str],
+    severities: Sequence[int] = SEVERITIES,
+    *,
+    passes: int = 2,
+    share: float = 0.4,
+) -> tuple[Recipe, ...]:
+    """Degradations one after the other, drawn afresh, for training: pictures are rarely spoilt by one thing alone.
+
+    High-order degradation in the sense of Wang et al. 2021, "Real-ESRGAN": every pass goes through the families
+    (blur, resolution, noise, light, compression), here in random order, and takes one degradation of a family or
+    skips it; later passes are milder, as theirs are.
+
+    Args:
+        rng: one a sample or a loader worker, seeded by its number.
+        names: of the degradations to choose from.
+        severities: whose smallest and largest bound the severity of a step in the first pass; in pass k it reaches
+            1/k of the way from the smallest to the largest.
+        passes: times that the families are gone through.
+        share: chance of each family to be taken in each pass, in [0, 1].
+
+    Returns:
+        Recipes in the order in which :func:`apply_chain` applies them, at least one.
+
+    Raises:
+        ValueError: nothing to choose from, unknown degradation, or a number out of range.
+    """
+    if passes < 1 or not 0 <= share <= 1:
+        raise ValueError(f"random_chain needs at least one pass and a share in [0, 1], not {passes} and {share}")
+    one = random_recipe(rng, names, severities, continuous=True)
+    families = _by_family(names)
+    chain = []
+    for number in range(1, passes + 1):
+        high = min(severities) + (max(severities) - min(severities)) / number
+        for family in rng.permutation(len(families)):
+            if rng.random() < share:
+                name = families[family][int(rng.integers(len(families[family])))]
+                severity = float(rng.uniform(min(severities), high))
+                chain.append(_drawn("", name, severity, int(rng.integers(2**63, dtype=np.uint64))))
+    return tuple(chain) or (one,)
+
+
+def apply_chain(chain: Sequence[Recipe], image: Image) -> Image:
+    """Make the face that a chain of recipes leads to: :func:`apply` of each, in order."""
+    for recipe in chain:
+        image = apply(recipe, image)
+    return image
+
+
 def apply(recipe: Recipe, image: Image) -> Image:
     """Make the degraded face: the same bytes for the same recipe and image, in any process.
 
@@ -142,6 +192,15 @@ def degradation_class(name: str) -> type[Degradation]:
     if name not in DEGRADATIONS:
         raise ValueError(f"unknown degradation {name!r}; choose among {', '.join(DEGRADATIONS)}")
     return DEGRADATIONS[name]
+
+
+def _by_family(names: Sequence[str]) -> list[list[str]]:
+    from deepfake_pipeline.degrade import FAMILIES  # late: the room's front imports this module
+
+    for name in names:
+        degradation_class(name)
+    families = ([name for name in family if name in names] for family in FAMILIES.values())
+    return [family for family in families if family]
 
 
 def _drawn(face_id: str, degradation: str, severity: float, seed: int) -> Recipe:
