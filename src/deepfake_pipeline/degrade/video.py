@@ -44,7 +44,7 @@ class H264:
         return cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)[:height, :width].astype(np.uint8)
 
 
-def _encoded(planes: NDArray[Any], qp: int) -> list[Packet]:
+def _encoded(planes: NDArray[Any], qp: int) -> list[Packet[Any]]:
     import av  # late: it is needed for this degradation alone
 
     frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
@@ -56,7 +56,7 @@ def _encoded(planes: NDArray[Any], qp: int) -> list[Packet]:
     return [*codec.encode(frame), *codec.encode(None)]
 
 
-def _decoded(packets: list[Packet]) -> NDArray[Any]:
+def _decoded(packets: list[Packet[Any]]) -> NDArray[Any]:
     import av
 
     codec = av.VideoCodecContext.create("h264", "r")
