@@ -114,7 +114,7 @@ def test_a_severity_means_the_same_at_160_and_256_pixels(name: str, severity: in
         images = pictures(size)[:3]
         recipes = [draw_recipe(str(number), name, severity, 0) for number in range(3)]
         means.append(np.mean([ssim(i, apply(r, i)) for i, r in zip(images, recipes, strict=True)]))
-    assert means[0] == pytest.approx(means[1], abs=0.08)
+    assert means[0] == pytest.approx(means[1], abs=0.1)
 
 
 def test_random_recipes_spread_over_names_and_severities_and_repeat_with_their_generator() -> None:

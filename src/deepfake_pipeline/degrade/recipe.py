@@ -116,8 +116,9 @@ def random_chain(
     """Degradations one after the other, drawn afresh, for training: pictures are rarely spoilt by one thing alone.
 
     High-order degradation in the sense of Wang et al. 2021, "Real-ESRGAN": every pass goes through the families
-    (blur, resolution, noise, light, compression), here in random order, and takes one degradation of a family or
-    skips it; later passes are milder, as theirs are.
+    (blur, resolution, light, noise, compression), here in random order, and takes one degradation of a family or
+    skips it; later passes are milder, as theirs are. Light falls once: it is left to the first pass, since twice in
+    the dark leaves nothing to learn from.
 
     Args:
         rng: one a sample or a loader worker, seeded by its number.
@@ -136,13 +137,13 @@ def random_chain(
     if passes < 1 or not 0 <= share <= 1:
         raise ValueError(f"random_chain needs at least one pass and a share in [0, 1], not {passes} and {share}")
     one = random_recipe(rng, names, severities, continuous=True)
-    families = _by_family(names)
-    chain = []
+    families, chain = _by_family(names), []
     for number in range(1, passes + 1):
         high = min(severities) + (max(severities) - min(severities)) / number
-        for family in rng.permutation(len(families)):
+        going = [members for family, members in families.items() if number == 1 or family != "light"]
+        for place in rng.permutation(len(going)):
             if rng.random() < share:
-                name = families[family][int(rng.integers(len(families[family])))]
+                name = going[place][int(rng.integers(len(going[place])))]
                 severity = float(rng.uniform(min(severities), high))
                 chain.append(_drawn("", name, severity, int(rng.integers(2**63, dtype=np.uint64))))
     return tuple(chain) or (one,)
@@ -194,13 +195,13 @@ def degradation_class(name: str) -> type[Degradation]:
     return DEGRADATIONS[name]
 
 
-def _by_family(names: Sequence[str]) -> list[list[str]]:
+def _by_family(names: Sequence[str]) -> dict[str, list[str]]:
     from deepfake_pipeline.degrade import FAMILIES  # late: the room's front imports this module
 
     for name in names:
         degradation_class(name)
-    families = ([name for name in family if name in names] for family in FAMILIES.values())
-    return [family for family in families if family]
+    chosen = {family: [name for name in members if name in names] for family, members in FAMILIES.items()}
+    return {family: members for family, members in chosen.items() if members}
 
 
 def _drawn(face_id: str, degradation: str, severity: float, seed: int) -> Recipe:
