@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from deepfake_pipeline.models.cnn3 import Cnn3
 from deepfake_pipeline.models.detector import Detector, DetectorOutput
+from deepfake_pipeline.models.efficientnet_b0 import EfficientNetB0
+from deepfake_pipeline.models.ensemble import Ensemble
+from deepfake_pipeline.models.frequency import Frequency
+from deepfake_pipeline.models.hybrid import Hybrid
 from deepfake_pipeline.models.meso4 import Meso4
+from deepfake_pipeline.models.mesoinception4 import MesoInception4
 from deepfake_pipeline.models.recurrent_unet import RecurrentUNet
+from deepfake_pipeline.models.resnet18 import ResNet18
+from deepfake_pipeline.models.xception import Xception
 
-DETECTORS: dict[str, type[Detector]] = {"cnn3": Cnn3, "meso4": Meso4}
+DETECTORS: dict[str, type[Detector]] = {
+    "cnn3": Cnn3,
+    "meso4": Meso4,
+    "mesoinception4": MesoInception4,
+    "xception": Xception,
+    "efficientnet_b0": EfficientNetB0,
+    "resnet18": ResNet18,
+    "hybrid": Hybrid,
+    "frequency": Frequency,
+    "ensemble": Ensemble,
+}
 ENHANCERS: dict[str, type[RecurrentUNet]] = {"recurrent_unet": RecurrentUNet}
 
 __all__ = ["DETECTORS", "ENHANCERS", "Detector", "DetectorOutput", "RecurrentUNet"]
