@@ -12,6 +12,7 @@ from deepfake_pipeline.models.meso4 import Meso4
 from deepfake_pipeline.models.mesoinception4 import MesoInception4
 from deepfake_pipeline.models.recurrent_unet import RecurrentUNet
 from deepfake_pipeline.models.resnet18 import ResNet18
+from deepfake_pipeline.models.resnet_small import ResNetSmall
 from deepfake_pipeline.models.xception import Xception
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -21,6 +22,7 @@ DETECTORS: dict[str, type[Detector]] = {
     "xception": Xception,
     "efficientnet_b0": EfficientNetB0,
     "resnet18": ResNet18,
+    "resnet_small": ResNetSmall,
     "hybrid": Hybrid,
     "frequency": Frequency,
     "ensemble": Ensemble,

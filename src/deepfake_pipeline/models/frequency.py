@@ -34,15 +34,15 @@ class FrequencyConfig:
     """
 
     image_size: int = 128
-    widths: tuple[int, int, int] = (24, 48, 96)
-    joined: int = 160
+    widths: tuple[int, int, int] = (32, 64, 96)
+    joined: int = 192
     dropout: float = 0.2
 
 
 class Frequency(Detector):
     """Two convolutional branches, on pixels and on SRM residuals, joined with block-DCT magnitudes at 1/8 resolution.
 
-    Input float32 ``(N, 3, 128, 128)``, RGB in [0, 1]. 1,019,497 parameters; the filters of residuals and DCT are
+    Input float32 ``(N, 3, 128, 128)``, RGB in [0, 1]. 1,425,345 parameters; the filters of residuals and DCT are
     fixed, kept out of the state and computed in float32, as bfloat16 would round away what they are to measure.
     """
 
@@ -61,15 +61,15 @@ class Frequency(Detector):
         self.spectrum = nn.BatchNorm2d(BLOCK * BLOCK)
         joined = self.config.joined
         self.features = nn.Sequential(
-            *_conv_norm_relu(2 * self.config.widths[-1] + BLOCK * BLOCK, joined, stride=1),
-            *_conv_norm_relu(joined, joined, stride=2),
+            *_conv_norm_relu(2 * self.config.widths[-1] + BLOCK * BLOCK, joined, stride=2),
+            *_conv_norm_relu(joined, joined, stride=1),
             *_conv_norm_relu(joined, joined, stride=1),
         )
         self.drop = nn.Dropout(self.config.dropout)
         self.head = nn.Linear(joined, 1)
 
     def forward(self, images: Tensor) -> DetectorOutput:
-        """Logit ``(N,)``, feature map ``(N, 160, 8, 8)`` and embedding ``(N, 160)`` at 128 px."""
+        """Logit ``(N,)``, feature map ``(N, 192, 8, 8)`` and embedding ``(N, 192)`` at 128 px."""
         branches = [
             self.picture(centred(images)),
             self.residual(self.residuals(images)),
@@ -89,7 +89,9 @@ class Frequency(Detector):
     def magnitudes(self, images: Tensor) -> Tensor:
         """Logarithm of the luma's DCT magnitudes in blocks of 8×8 px, ``(N, 64, H / 8, W / 8)`` float32."""
         with torch.autocast(images.device.type, enabled=False):
-            luma = (images.float() * images.new_tensor(_LUMA, dtype=torch.float32).view(1, 3, 1, 1)).sum(1, keepdim=True)
+            luma = (images.float() * images.new_tensor(_LUMA, dtype=torch.float32).view(1, 3, 1, 1)).sum(
+                1, keepdim=True
+            )
             coefficients = functional.conv2d(luma, self.dct, stride=BLOCK)
         return torch.log(coefficients.abs() + 1 / 255)
 
@@ -114,9 +116,9 @@ def dct_filters(side: int) -> Tensor:
 def _branch(inputs: int, widths: tuple[int, int, int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for outputs in widths:
-        layers += [*_conv_norm_relu(inputs, outputs, stride=2), *_conv_norm_relu(outputs, outputs, stride=1)]
+        layers += _conv_norm_relu(inputs, outputs, stride=2)
         inputs = outputs
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers, *_conv_norm_relu(inputs, inputs, stride=1))
 
 
 def _conv_norm_relu(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
