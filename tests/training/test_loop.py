@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from deepfake_pipeline.models.run import DetectorRunner, EnhancerRunner
 from deepfake_pipeline.models.store import build_network, network_bytes
@@ -27,6 +28,15 @@ from deepfake_pipeline.training.tasks import DetectorTask
 from tests.conftest import packed
 
 SETTINGS = DetectorTraining(max_epochs=4, batch_size=16, learning_rate=1e-3, precision="float32", geometry_share=0.2)
+
+OUT_OF_RANGE = [
+    {"ema_decay": 1.0},
+    {"mixup": 0.6},
+    {"cutout": 2.0},
+    {"self_blend_share": -1.0},
+    {"monitor": "val_psnr"},
+]
+AVERAGED = {"ema_decay": 0.9, "monitor": "val_auroc", "mixup": 0.2, "cutout": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +70,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(faces):
     assert digest(train(faces)) == digest(train(faces)) != digest(train(faces, seed=1))
 
 
-@pytest.mark.parametrize("epochs_before", [1, 3])
-def test_an_interrupted_run_gives_the_bytes_of_an_undisturbed_one(faces, tmp_path, monkeypatch, epochs_before):
-    undisturbed = train(faces, checkpoints=tmp_path / "a")
+@pytest.mark.parametrize(("epochs_before", "changes"), [(1, {}), (3, {}), (2, AVERAGED)], ids=["1", "3", "averaged"])
+def test_an_interrupted_run_gives_the_bytes_of_an_undisturbed_one(faces, tmp_path, monkeypatch, epochs_before, changes):
+    settings = customised(SETTINGS, changes)
+    undisturbed = train(faces, settings, checkpoints=tmp_path / "a")
     write_history = loop._HistoryBook.on_train_epoch_end
 
     def killed(self, trainer, module):
@@ -72,9 +83,9 @@ def test_an_interrupted_run_gives_the_bytes_of_an_undisturbed_one(faces, tmp_pat
 
     monkeypatch.setattr(loop._HistoryBook, "on_train_epoch_end", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit, FileNotFoundError)):
-        train(faces, checkpoints=tmp_path / "b")
+        train(faces, settings, checkpoints=tmp_path / "b")
     monkeypatch.undo()
-    resumed = train(faces, checkpoints=tmp_path / "b")
+    resumed = train(faces, settings, checkpoints=tmp_path / "b")
     assert digest(resumed) == digest(undisturbed)
     assert resumed.history == undisturbed.history
 
@@ -97,6 +108,33 @@ def test_early_stopping_waits_as_long_as_it_was_told(faces):
     best = min(range(len(history)), key=lambda epoch: history[epoch]["val_loss"])
     assert len(history) < 30
     assert len(history) - 1 - best == 2
+
+
+def test_the_result_is_the_moving_average_of_the_weights(faces, monkeypatch):
+    """Of one epoch, so that its average can be followed step by step."""
+    trained = []
+    step = torch.optim.Adam.step
+
+    def followed(self, *args, **kwargs):
+        result = step(self, *args, **kwargs)
+        trained.append(self.param_groups[0]["params"][0].detach().clone())
+        return result
+
+    monkeypatch.setattr(torch.optim.Adam, "step", followed)
+    fitted = train(faces, customised(SETTINGS, {"max_epochs": 1, "ema_decay": 0.8}))
+    assert len(trained) == 6
+    average = trained[0]
+    for weights in trained[1:]:
+        average = 0.8 * average + 0.2 * weights
+    torch.testing.assert_close(next(fitted.network.parameters()).detach(), average)
+
+
+def test_the_best_epoch_is_that_of_the_monitored_figure(faces):
+    fitted = train(faces, customised(SETTINGS, {"monitor": "val_auroc", "patience": 0}))
+    validation = faces[1]
+    probability = DetectorRunner(fitted.network, "cpu").fake_probability(validation.images)
+    best = max(row["val_auroc"] for row in fitted.history)
+    assert roc_auc_score(validation.labels, probability) == pytest.approx(best)
 
 
 def test_an_enhancer_gains_and_is_not_the_identity(tmp_path):
@@ -144,7 +182,7 @@ class TestSettings:
         assert settings.max_epochs == 16
 
     @pytest.mark.parametrize(
-        "changes", [{"learning_rate": -1.0}, {"batch_size": 0}, {"rotation": 200.0}, {"max_epochs": 0}]
+        "changes", [{"learning_rate": -1.0}, {"batch_size": 0}, {"rotation": 200.0}, {"max_epochs": 0}, *OUT_OF_RANGE]
     )
     def test_values_out_of_range_are_refused(self, changes):
         with pytest.raises(UserError, match=next(iter(changes))):

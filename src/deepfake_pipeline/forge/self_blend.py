@@ -113,6 +113,20 @@ def self_blend(
     return SelfBlend(forged, target.copy(), share.astype(np.uint8))
 
 
+@dataclass(frozen=True)
+class SelfBlender:
+    """:func:`self_blend` with its bounds, for aligned crops: what training calls for every real face.
+
+    Args:
+        params: bounds of the changes.
+    """
+
+    params: SelfBlendParams
+
+    def __call__(self, image: RGBImage, rng: np.random.Generator) -> SelfBlend:
+        return self_blend(image, rng, None, self.params)
+
+
 def change_statistics(image: RGBImage, rng: np.random.Generator, params: SelfBlendParams) -> RGBImage:
     """Shift the colours, change contrast and light, and either sharpen or pass through a lower resolution.
 

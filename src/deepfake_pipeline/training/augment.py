@@ -12,7 +12,7 @@ from deepfake_pipeline.training.config import DetectorTraining
 
 
 def augment(images: Tensor, config: DetectorTraining, generator: torch.Generator) -> Tensor:
-    """Flip, turn, zoom and relight faces.
+    """Flip, turn, zoom and relight faces, and paint over a part of some.
 
     Args:
         images: float ``(N, 3, H, W)`` in [0, 1].
@@ -40,7 +40,53 @@ def augment(images: Tensor, config: DetectorTraining, generator: torch.Generator
         gain = 1 + uniform(-config.light, config.light).view(-1, 1, 1, 1).to(images)
         shift = (uniform(-config.light, config.light) / 2).view(-1, 1, 1, 1).to(images)
         images = ((images - 0.5) * gain + 0.5 + shift).clamp_(0, 1)
-    return images
+    return cutout(images, config.cutout, generator) if config.cutout else images
+
+
+def cutout(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Paint a rectangle over some faces, so that no one part of a face decides.
+
+    Its sides are 15 to 45 % of the picture's, its middle lies in the inner 60 %, where faces are, and it has the
+    mean colour of the picture.
+
+    Args:
+        images: float ``(N, 3, H, W)``.
+        share: of the faces that are painted over.
+        generator: on the CPU.
+
+    Returns:
+        ``(N, 3, H, W)``.
+    """
+    height, width = images.shape[2:]
+    chosen, *sizes_and_places = torch.rand(5, len(images), generator=generator).to(images.device)
+    half_height, half_width = (0.075 + 0.15 * draw for draw in sizes_and_places[:2])
+    middle_y, middle_x = (0.2 + 0.6 * draw for draw in sizes_and_places[2:])
+    y = (torch.arange(height, device=images.device) + 0.5) / height
+    x = (torch.arange(width, device=images.device) + 0.5) / width
+    rows = (y - middle_y[:, None]).abs() <= half_height[:, None]
+    columns = (x - middle_x[:, None]).abs() <= half_width[:, None]
+    painted = rows[:, None, :, None] & columns[:, None, None, :] & (chosen < share).view(-1, 1, 1, 1)
+    return torch.where(painted, images.mean((2, 3), keepdim=True), images)
+
+
+def mixup(images: Tensor, targets: Tensor, most: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Mix into each face another one of the batch, and its label as much.
+
+    Args:
+        images: float ``(N, 3, H, W)``.
+        targets: float ``(N,)``, 1 = forged.
+        most: largest share of the other face; the share is uniform in [0, most].
+        generator: on the CPU.
+
+    Returns:
+        ``(N, 3, H, W)`` and ``(N,)``.
+    """
+    share = (most * torch.rand(len(images), generator=generator)).to(images)
+    other = torch.randperm(len(images), generator=generator).to(images.device)
+    return (
+        torch.lerp(images, images[other], share.view(-1, 1, 1, 1)),
+        torch.lerp(targets, targets[other], share.to(targets)),
+    )
 
 
 def _turn(images: Tensor, chosen: Tensor, angle: Tensor, scale: Tensor) -> Tensor:

@@ -18,6 +18,12 @@ def _require(config: object, name: str, low: float, high: float) -> None:
         raise UserError(f"{name} is {value}: it must lie in [{low:g}, {high:g}]")
 
 
+def _require_one_of(config: object, name: str, known: tuple[str, ...]) -> None:
+    value = getattr(config, name)
+    if value not in known:
+        raise UserError(f"{name} is {value}: it must be one of {', '.join(known)}")
+
+
 @dataclass(frozen=True)
 class LoopConfig:
     """What every training run has.
@@ -30,9 +36,12 @@ class LoopConfig:
         learning_rate: the highest one of the schedule.
         weight_decay: of the optimizer.
         schedule: constant; cosine to zero over max_epochs; or one_cycle (Smith 2018), a step each batch.
-        patience: epochs without a better validation loss before it stops; 0 = never early.
+        monitor: what chooses the epoch on validation: val_loss; val_auroc of a detector; val_psnr of an enhancer.
+        patience: epochs without a better figure before it stops; 0 = never early.
         precision: auto = bfloat16 where the device computes it natively, else float32.
         gradient_clip: largest norm of the gradient; 0 = unlimited.
+        ema_decay: what the moving average of the weights keeps of itself each step, such as 0.999; validation judges
+            and the result holds the average; 0 = none.
     """
 
     max_epochs: int = 10
@@ -42,9 +51,11 @@ class LoopConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    monitor: Literal["val_loss", "val_auroc", "val_psnr"] = "val_loss"
     patience: int = 3
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     gradient_clip: float = 0.0
+    ema_decay: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self, "max_epochs", 1, 100_000)
@@ -54,6 +65,7 @@ class LoopConfig:
         _require(self, "weight_decay", 0.0, 10.0)
         _require(self, "patience", 0, 100_000)
         _require(self, "gradient_clip", 0.0, 1e6)
+        _require(self, "ema_decay", 0.0, 0.999999)
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,11 @@ class DetectorTraining(LoopConfig):
         zoom: largest change of scale, as a share, either way.
         geometry_share: share of the faces that are turned and zoomed (this resamples them).
         light: largest change of brightness and contrast, as a share.
+        cutout: share of the faces of which a rectangle is painted over (DeVries & Taylor 2017, arXiv 1708.04552).
+        mixup: largest share of another face that is mixed into one, with its label (Zhang et al. 2018,
+            arXiv 1710.09412); 0 = none.
+        self_blend_share: share of the groups whose forgeries give way, for an epoch, to forgeries made from their
+            real faces; other groups, and groups without a real face, stay as they are.
     """
 
     flip: bool = True
@@ -73,13 +90,20 @@ class DetectorTraining(LoopConfig):
     zoom: float = 0.1
     geometry_share: float = 0.5
     light: float = 0.0
+    cutout: float = 0.0
+    mixup: float = 0.0
+    self_blend_share: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _require_one_of(self, "monitor", ("val_loss", "val_auroc"))
         _require(self, "rotation", 0.0, 180.0)
         _require(self, "zoom", 0.0, 0.9)
         _require(self, "geometry_share", 0.0, 1.0)
         _require(self, "light", 0.0, 0.9)
+        _require(self, "cutout", 0.0, 1.0)
+        _require(self, "mixup", 0.0, 0.5)
+        _require(self, "self_blend_share", 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -96,6 +120,7 @@ class EnhancerTraining(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _require_one_of(self, "monitor", ("val_loss", "val_psnr"))
         _require(self, "patch", 0, 4096)
         _require(self, "clean_share", 0.0, 1.0)
 

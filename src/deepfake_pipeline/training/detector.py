@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from deepfake_pipeline.models.store import build_network
+from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import DetectorTraining
-from deepfake_pipeline.training.feed import LabelledFaces
+from deepfake_pipeline.training.feed import Forger, LabelledFaces, SelfBlendedFaces
 from deepfake_pipeline.training.result import Fitted, Runtime
 
 
@@ -20,17 +21,39 @@ def train_detector(
     network_config: dict[str, Any],
     settings: DetectorTraining,
     runtime: Runtime,
+    forger: Forger | None = None,
 ) -> Fitted:
-    """Train on labelled faces; validation faces choose the epoch."""
+    """Train on labelled faces; validation faces choose the epoch.
+
+    Args:
+        train_faces: what it learns from.
+        validation_faces: what chooses the epoch; always faces as they are.
+        network: its name.
+        network_config: fields of its configuration.
+        settings: of the training.
+        runtime: seed, threads, device, where checkpoints lie.
+        forger: makes forgeries from real faces, where ``settings.self_blend_share`` asks for them.
+
+    Raises:
+        UserError: forgeries are asked for and there is no forger.
+    """
     from deepfake_pipeline.training.loop import fit  # late: Lightning takes seconds to load
     from deepfake_pipeline.training.tasks import DetectorTask
 
+    feed, made_by = LabelledFaces(train_faces), ""
+    if settings.self_blend_share:
+        if forger is None:
+            raise UserError(
+                f"self_blend_share is {settings.self_blend_share}: nothing here makes forgeries; set it to 0"
+            )
+        feed = SelfBlendedFaces(train_faces, forger, settings.self_blend_share, runtime.seed)
+        made_by = repr(forger)
     return fit(
         partial(build_network, network, network_config),
         DetectorTask,
-        LabelledFaces(train_faces),
+        feed,
         LabelledFaces(validation_faces),
         settings,
         runtime,
-        fingerprint=train_faces.fingerprint() + validation_faces.fingerprint(),
+        fingerprint=train_faces.fingerprint() + validation_faces.fingerprint() + made_by,
     )

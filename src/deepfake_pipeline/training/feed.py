@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from deepfake_pipeline.tables.ids import stable_seed
+from deepfake_pipeline.tables.ids import stable_seed, unit_hash
 from deepfake_pipeline.tables.packed import PackedFaces
 
 
@@ -55,6 +55,65 @@ class LabelledFaces:
         order = np.sort(rows)  # ascending reads are faster from a memory map
         pictures = torch.from_numpy(self.faces.images[order])
         return pictures, torch.from_numpy(self.faces.labels[order].astype(np.float32))
+
+
+class Blend(Protocol):
+    """A forgery made from a real face, and the real face as it is seen beside it; both uint8 ``(H, W, 3)``."""
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """The forgery."""
+        ...
+
+    @property
+    def target(self) -> NDArray[np.uint8]:
+        """The real face."""
+        ...
+
+
+class Forger(Protocol):
+    """Makes a forgery from a real face; its ``repr`` says how, as checkpoints are named by it."""
+
+    def __call__(self, image: NDArray[np.uint8], rng: np.random.Generator) -> Blend:
+        """Forge the face uint8 ``(H, W, 3)``."""
+        ...
+
+
+class SelfBlendedFaces(LabelledFaces):
+    """Faces and their labels, where forgeries of some groups give way to ones made from the groups' real faces.
+
+    Which groups is drawn anew each epoch; the draws depend on (seed, epoch, group or face) alone.
+
+    Args:
+        faces: training faces.
+        forger: makes a forgery from a real face.
+        share: of the groups; those without a real face stay as they are.
+        seed: of the draws.
+    """
+
+    def __init__(self, faces: PackedFaces, forger: Forger, share: float, seed: int) -> None:
+        super().__init__(faces)
+        self.forger, self.share, self.seed = forger, share, seed
+        self.real_of: dict[bytes, list[int]] = {}
+        for row in np.flatnonzero(faces.labels == 0):
+            self.real_of.setdefault(bytes(faces.groups[row]), []).append(int(row))
+
+    def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Tensor]:
+        """Pictures uint8 ``(N, H, W, 3)`` and labels float32 ``(N,)``."""
+        pictures, labels = super().batch(rows, epoch)
+        made: dict[int, Blend] = {}
+        for place, row in enumerate(np.sort(rows)):
+            group = bytes(self.faces.groups[row])
+            real = self.real_of.get(group)
+            if real is None or unit_hash("self-blend", self.seed, epoch, group) >= self.share:
+                continue
+            forged = bool(labels[place])
+            source = real[stable_seed("source", self.seed, epoch, row) % len(real)] if forged else int(row)
+            if source not in made:
+                rng = np.random.default_rng(stable_seed("blend", self.seed, epoch, source))
+                made[source] = self.forger(np.asarray(self.faces.images[source]), rng)
+            pictures[place] = torch.from_numpy(made[source].image if forged else made[source].target)
+        return pictures, labels
 
 
 class _EpochBatches(Dataset[tuple[Tensor, Tensor]]):

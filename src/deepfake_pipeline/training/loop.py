@@ -16,7 +16,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from torch import nn
 
 from deepfake_pipeline.engine import tune_malloc, use_threads
@@ -78,13 +78,17 @@ def _run_trainer(
         logger.info("training goes on after epoch %d", len(book.rows))
     if _is_over(book.rows, config):
         return book.rows
+    mode = "min" if config.monitor == "val_loss" else "max"
     callbacks: list[Callback] = [
         book,
-        _checkpoint(folder, "best", monitor="val_loss", save_weights_only=True),
+        # A checkpoint of weights alone would hold those that are trained, not their average.
+        _checkpoint(folder, "best", monitor=config.monitor, mode=mode, save_weights_only=not config.ema_decay),
         _checkpoint(folder, "last"),
     ]
+    if config.ema_decay:
+        callbacks.append(EMAWeightAveraging(decay=config.ema_decay))
     if config.patience:
-        callbacks.append(EarlyStopping("val_loss", patience=config.patience))
+        callbacks.append(EarlyStopping(config.monitor, patience=config.patience, mode=mode))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         trainer = lightning.Trainer(
@@ -112,8 +116,9 @@ def _is_over(history: History, config: LoopConfig) -> bool:
     """Whether a run with this history needs no further epoch."""
     if not history:
         return False
-    losses = [row["val_loss"] for row in history]
-    waited = len(losses) - 1 - losses.index(min(losses))
+    figures = [row[config.monitor] for row in history]
+    best = min(figures) if config.monitor == "val_loss" else max(figures)
+    waited = len(figures) - 1 - figures.index(best)
     return len(history) >= config.max_epochs or bool(config.patience and waited >= config.patience)
 
 
@@ -204,7 +209,7 @@ def _code_fingerprint() -> str:
     """Hash of the code that training runs, so that a checkpoint never outlives a change of it."""
     digest = hashlib.blake2b(digest_size=8)
     package = Path(__file__).parent.parent
-    for room in ("training", "models", "degrade"):
+    for room in ("training", "models", "degrade", "forge"):
         for file in sorted((package / room).glob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -31,7 +31,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network: the weights of the epoch with the lowest validation loss, and what each epoch gave."""
+    """A trained network: the weights of the best epoch, as ``LoopConfig.monitor`` judges, and what each epoch gave."""
 
     network: nn.Module
     history: History

@@ -14,7 +14,7 @@ from deepfake_pipeline.metrics.fidelity_torch import psnr_batch
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.tables.ids import stable_seed
-from deepfake_pipeline.training.augment import augment
+from deepfake_pipeline.training.augment import augment, mixup
 from deepfake_pipeline.training.config import DetectorTraining, EnhancerTraining, LoopConfig
 
 
@@ -89,8 +89,10 @@ class DetectorTask(Task):
     def loss(self, pictures: Tensor, targets: Tensor, batch_number: int) -> Tensor:
         """Cross-entropy in nats."""
         seed = stable_seed("augment", self.seed, self.current_epoch, batch_number)
-        images = to_network(pictures, self.network.image_size)
-        images = augment(images, self.settings, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        images = augment(to_network(pictures, self.network.image_size), self.settings, generator)
+        if self.settings.mixup:
+            images, targets = mixup(images, targets, self.settings.mixup, generator)
         return functional.binary_cross_entropy_with_logits(self.network(images).logit.float(), targets)
 
     def measure(self, pictures: Tensor, targets: Tensor) -> dict[str, Tensor]:
