@@ -160,3 +160,62 @@ def _data_root(project: Path, env: str | None) -> Path:
     conf = str(project / "conf")
     loader = OmegaConfigLoader(conf, env=env or os.environ.get("KEDRO_ENV"), base_env="base", default_run_env="local")
     return project / str(loader["globals"]["data_root"])
+
+
+@cli.command(name="compare-run")
+@click.argument("first", metavar="A", type=click.Path(path_type=Path))
+@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=1e-6,
+    show_default=True,
+    help="Real numbers x and y may differ by this, times the larger of 1, |x| and |y|.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a dataset, for machines.")
+@one_line_errors
+def compare_run(first: Path, second: Path, tolerance: float, as_json: bool) -> None:
+    """Say which datasets, models and metrics of two runs differ, and by how much.
+
+    A and B are data roots (folders with 01_raw … 08_reporting) or checkouts of the project. The exit status is 0
+    only if everything is equal within the tolerance.
+    """
+    from deepfake_pipeline.reporting import compare_output as out
+    from deepfake_pipeline.reporting.compare import Comparison, compare_runs
+
+    equal = True
+
+    def watched() -> Iterator[Comparison]:
+        nonlocal equal
+        for comparison in compare_runs(first, second, tolerance):
+            equal = equal and comparison.equal
+            yield comparison
+
+    columns = shutil.get_terminal_size().columns
+    for line in map(out.as_json, watched()) if as_json else out.lines(watched(), tolerance, columns):
+        click.echo(line)
+    if not equal:
+        sys.exit(1)
+
+
+@cli.command()
+@click.option(
+    "--release",
+    "wanted",
+    help="champion, packaged, last-run or a path. By default the champion if one is set, else the packaged one.",
+)
+@click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@env_option
+@click.pass_obj
+@one_line_errors
+def export(metadata: Any, wanted: str | None, folder: Path, env: str | None) -> None:
+    """Export a release to ONNX: its detector and its enhancer, checked against torch."""
+    from deepfake_pipeline.scoring.onnx import export_release
+    from deepfake_pipeline.scoring.release import find_release
+
+    release = find_release(wanted, _data_root(metadata.project_path, env) / "06_models")
+    record = export_release(release, folder)
+    click.echo(f"release: {release.name}", err=True)
+    for name, file in record["files"].items():
+        difference = f"within {file['largest_difference']:.1e} of torch"
+        click.echo(f"{folder / name}  {file['bytes']:,} bytes, {difference}")
