@@ -139,9 +139,10 @@ def _when_forgeries_are_rare(detection: Figures) -> list[str]:
     if None in (tn, fp, fn, tp) or not tn + fp or not tp + fn or not fp + tp:
         return []
     hits, alarms = tp / (tp + fn) * RARE, fp / (tn + fp) * (1 - RARE)
+    forged, right = (tp + fn) / (tn + fp + fn + tp), hits / (hits + alarms)
     return [
-        f"Precision depends on how many faces are forged: {100 * (tp + fn) / (tn + fp + fn + tp):.1f} % in the test "
-        f"split. Where {100 * RARE:g} % are, about {100 * hits / (hits + alarms):.1f} % of the faces called fake would be forged."
+        f"Precision depends on how many faces are forged: {100 * forged:.1f} % in the test split. Where "
+        f"{100 * RARE:g} % are, about {100 * right:.1f} % of the faces called fake would be forged."
     ]
 
 
@@ -159,8 +160,6 @@ _WORDS: dict[Kind, str] = {
     "ssim": "{where}: enhancing lowers the SSIM (by {loss}).",
     "auroc": "{where}: enhancing lowers the AUROC of the detector (by {loss}).",
 }
-
-
 _KINDS = tuple(_WORDS)
 
 
