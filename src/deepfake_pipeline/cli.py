@@ -62,12 +62,12 @@ def _check_names(env: str | None, pipelines: list[str]) -> None:
     Raises:
         UserError: no such name, and which there are.
     """
-    from deepfake_pipeline.pipeline_registry import STAGES
+    from deepfake_pipeline.pipeline_registry import ON_DEMAND, STAGES
 
     overlays = sorted(folder.name for folder in Path("conf").iterdir() if folder.is_dir())
     if env and env not in overlays:
         raise UserError(f"no overlay conf/{env}: there are {', '.join(overlays)}")
-    known = [*STAGES, "__default__"]
+    known = [*STAGES, *ON_DEMAND, "__default__"]
     if unknown := [name for name in pipelines if name not in known]:
         raise UserError(f"no pipeline {', '.join(unknown)}: there are {', '.join(known)}")
 
@@ -97,7 +97,7 @@ cli.add_command(
 @click.option(
     "--release",
     "wanted",
-    help="champion, packaged, last-run or a path. By default the champion if one is set, else the packaged one.",
+    help="champion, packaged, last-run, a version or a path. By default the champion, if one is set, else packaged.",
 )
 @click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -151,6 +151,30 @@ def score(
     click.echo(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no file found", err=True)
     if not counts["real"] + counts["fake"] + counts["unsure"]:
         sys.exit(1)
+
+
+@cli.command("dvc-yaml")
+@click.option("--check", is_flag=True, help="Write nothing; fail where the file is not what it would be.")
+@env_option
+@click.pass_obj
+@one_line_errors
+def dvc_yaml(metadata: Any, check: bool, env: str | None) -> None:
+    """Write the DVC stages: dvc.yaml, or lineage/ENV/dvc.yaml for an overlay."""
+    from deepfake_pipeline.lineage import BASE, lineage_file, render_lineage
+
+    project, env = Path(metadata.project_path), env or BASE
+    _check_names(env, [])
+    file, text = lineage_file(project, env), render_lineage(project, env)
+    shown = file.relative_to(project)
+    if not check:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        click.echo(f"{shown} written")
+    elif not file.exists() or file.read_text(encoding="utf-8") != text:
+        option = "" if env == BASE else f" --env {env}"
+        raise UserError(f"{shown} is stale: run `kedro dvc-yaml{option}` and commit it")
+    else:
+        click.echo(f"{shown} is up to date")
 
 
 def _data_root(project: Path, env: str | None) -> Path:

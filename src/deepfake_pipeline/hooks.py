@@ -1,4 +1,4 @@
-"""What happens around a run: checks before any work, tracking with MLflow, a clock, and a last word."""
+"""What happens around a run: checks before any work, a clock, and a last word."""
 
 from __future__ import annotations
 
@@ -7,30 +7,24 @@ import os
 import shutil
 import threading
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import psutil
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from pydantic import BaseModel
 
 from deepfake_pipeline.engine import tune_malloc, use_threads
 from deepfake_pipeline.media.index import check_classes
 from deepfake_pipeline.pipelines.ingestion.nodes import check_source
 from deepfake_pipeline.pipelines.parameters import check_parameters
 from deepfake_pipeline.tables.errors import UserError
-
-with warnings.catch_warnings(record=True):  # it warns about a class of its own when it is loaded
-    from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+from deepfake_pipeline.tracking import log_seconds
 
 logger = logging.getLogger(__name__)
-logging.getLogger("kedro_mlflow").setLevel(logging.WARNING)  # it sets its own level when it is loaded
 
 _LEAST_FREE_BYTES = 1 << 30
 
@@ -59,7 +53,7 @@ class ProjectHooks:
         threads = catalog.load("params:compute").threads if "params:compute" in pipeline.inputs() else 1
         use_threads(threads)
 
-    @hook_impl
+    @hook_impl(tryfirst=True)  # while the run of the node before it is the active one
     def before_node_run(self, node: Node) -> None:
         self._stop_watch()
         logger.info("%s ...", node.name)
@@ -91,54 +85,7 @@ class ProjectHooks:
         self._watch = None
         level = logging.INFO if seconds >= 1 else logging.DEBUG
         logger.log(level, "%s took %.1f s, %.2f GB at most", name, seconds, peak / 1e9)
-        if mlflow.active_run():
-            name = name.replace(".", "/")
-            mlflow.log_metrics({f"seconds/{name}": seconds, f"peak_gigabytes/{name}": peak / 1e9})
-
-
-class TrackingHooks(MlflowHook):  # type: ignore[misc]
-    """kedro-mlflow's hook, which here also flattens typed parameters and logs what the catalog marks."""
-
-    @hook_impl
-    def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any], is_async: bool) -> None:
-        plain = {
-            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-            for name, value in inputs.items()
-        }
-        super().before_node_run(node, catalog, plain, is_async)
-
-    @hook_impl
-    def after_catalog_created(self, catalog: DataCatalog) -> None:
-        self._catalog = catalog
-
-    @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        if not self._is_mlflow_enabled:
-            return
-        dataset: Any = self._catalog.get(dataset_name)
-        kind = (getattr(dataset, "metadata", None) or {}).get("mlflow", {}).get("as")
-        if kind == "metrics":
-            mlflow.log_metrics(_numbers(data, dataset_name))
-        elif kind == "history":
-            _log_history(dataset_name.removesuffix("_history"), data)
-        elif kind:
-            mlflow.log_artifact(str(dataset.path), {"figure": "figures", "model": "models"}.get(kind))
-
-
-def _log_history(network: str, history: list[dict[str, float]]) -> None:
-    for row in history:
-        figures = {f"{network}/{name}": value for name, value in row.items() if name != "epoch"}
-        mlflow.log_metrics(figures, step=int(row["epoch"]))
-
-
-def _numbers(value: Any, prefix: str) -> dict[str, float]:
-    """The numbers of nested dictionaries by their paths."""
-    if isinstance(value, dict):
-        parts = [_numbers(item, f"{prefix}/{key}") for key, item in value.items()]
-        return {path: number for part in parts for path, number in part.items()}
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return {prefix: float(value)}
-    return {}
+        log_seconds(name, seconds, peak)
 
 
 def _path_of(catalog: DataCatalog, name: str) -> Path:

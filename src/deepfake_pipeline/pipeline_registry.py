@@ -12,6 +12,8 @@ from deepfake_pipeline.pipelines import (
     face_extraction,
     ingestion,
     packing,
+    release,
+    scoring,
 )
 
 STAGES = {
@@ -23,9 +25,14 @@ STAGES = {
     "detector_training": detector_training,
     "evaluation": evaluation,
 }
+"""What the default run does, in its order; each is a stage of DVC too."""
+
+ON_DEMAND = {"release": release, "scoring": scoring}
+"""What changes or reads the champion, and so runs only when asked for."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Each stage alone, and all of them as the default."""
-    pipelines = {name: stage.create_pipeline() for name, stage in STAGES.items()}
-    return {**pipelines, "__default__": sum(pipelines.values(), start=Pipeline([]))}
+    """Each pipeline alone, and all stages as the default."""
+    stages = {name: stage.create_pipeline() for name, stage in STAGES.items()}
+    on_demand = {name: module.create_pipeline() for name, module in ON_DEMAND.items()}
+    return {**stages, **on_demand, "__default__": sum(stages.values(), start=Pipeline([]))}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from deepfake_pipeline.hooks import ProjectHooks, TrackingHooks
+from deepfake_pipeline.hooks import ProjectHooks
+from deepfake_pipeline.tracking import TrackingHooks
 
 
 def _from_environment(name: str, default: str = "") -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 import yaml
 from kedro.framework.session import KedroSession
@@ -37,8 +38,11 @@ TINY: dict[str, Any] = {
 class Project:
     """A folder with this project's configuration in which pipelines run."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, like: Project | None = None) -> None:
         self.root = root
+        if like:
+            shutil.copytree(like.root, root)
+            return
         root.mkdir(parents=True)
         (root / "src").mkdir()
         shutil.copy(ROOT / "pyproject.toml", root)
@@ -58,12 +62,12 @@ class Project:
             session.run(pipeline_names=list(pipelines) or None, **options)
 
     def bytes_of_outputs(self) -> dict[str, bytes]:
-        """Every file under data/, checkpoints aside."""
+        """Every file under data/; checkpoints and what Kedro calls by the hour aside."""
         data = self.root / "data"
         return {
             path.relative_to(data).as_posix(): path.read_bytes()
             for path in sorted(data.rglob("*"))
-            if path.is_file() and ".checkpoints" not in path.parts
+            if path.is_file() and not {".checkpoints", "evaluation_record.json"} & set(path.relative_to(data).parts)
         }
 
 
@@ -72,6 +76,8 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> None:
     """One tracking store for all runs of the tests: making one takes seconds."""
     folder = tmp_path_factory.mktemp("mlflow")
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    mlflow.create_experiment("deepfake_pipeline", artifact_location=(folder / "artifacts").as_uri())
 
 
 @pytest.fixture(scope="session")

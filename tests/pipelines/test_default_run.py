@@ -9,6 +9,8 @@ import pytest
 
 from deepfake_pipeline.metrics.detection import CONFUSION_CELLS, DETECTION_METRICS
 from deepfake_pipeline.models.store import load_network, network_name
+from deepfake_pipeline.pipeline_registry import STAGES
+from deepfake_pipeline.tables.ids import sha256_of
 from deepfake_pipeline.tables.stream import ParquetTable
 
 DEGRADATIONS = {"gaussian_blur", "shadow", "salt_and_pepper", "jpeg"}
@@ -142,23 +144,80 @@ class TestModels:
         assert (release.geometry.height, release.geometry.width) == (64, 64)
 
 
-def test_mlflow_remembers_parameters_metrics_figures_and_models(finished):
-    client = mlflow.MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
-    experiment = client.get_experiment_by_name("deepfake_pipeline")
-    run = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])[0]
-    assert run.info.status == "FINISHED"
-    assert run.data.params["study.height"] == "64"
-    assert run.data.params["detector_training.training.max_epochs"] == "2"
-    assert "metrics/detection/auroc/value" in run.data.metrics
-    assert len(client.get_metric_history(run.info.run_id, "detector/val_loss")) == 2
-    assert run.data.metrics["seconds/evaluation/predict"] > 0
-    assert run.data.metrics["peak_gigabytes/evaluation/predict"] > 0.1
-    artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
-    assert {"figures", "models", "report.html"} <= artifacts
-    assert {item.path for item in client.list_artifacts(run.info.run_id, "models")} == {
-        "models/detector.safetensors",
-        "models/enhancer.safetensors",
-    }
+class TestTracking:
+    @pytest.fixture(scope="class")
+    def client(self):
+        return mlflow.MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+
+    @pytest.fixture(scope="class")
+    def runs(self, client, finished):
+        """All runs of the finished project by name, the outermost one under its pipeline's name."""
+        experiment = client.get_experiment_by_name("deepfake_pipeline")
+        found = client.search_runs([experiment.experiment_id])
+        whole = min((run for run in found if run.info.run_name == "__default__"), key=lambda run: run.info.start_time)
+        tree = {"__default__": whole}
+        for _ in range(2):
+            known = {run.info.run_id for run in tree.values()}
+            tree |= {run.info.run_name: run for run in found if run.data.tags.get("mlflow.parentRunId") in known}
+        return tree
+
+    def test_a_run_holds_its_stages_and_they_the_networks_trained(self, runs):
+        assert set(runs) == {"__default__", *STAGES, "train_detector", "train_enhancer"}
+        assert {run.info.status for run in runs.values()} == {"FINISHED"}
+        parent = {name: run.data.tags.get("mlflow.parentRunId") for name, run in runs.items()}
+        assert parent["train_detector"] == runs["detector_training"].info.run_id
+        assert parent["train_enhancer"] == runs["enhancer_training"].info.run_id
+
+    def test_the_outermost_run_holds_parameters_and_the_summary(self, runs, data):
+        run = runs["__default__"].data
+        assert run.params["study.height"] == "64"
+        assert run.params["detector_training.training.max_epochs"] == "2"
+        summary = json.loads((data / "08_reporting/summary.json").read_text())
+        for name, value in summary.items():
+            assert run.metrics.get(name) == value
+
+    def test_metrics_by_epoch_stand_with_the_network(self, runs, client):
+        assert len(client.get_metric_history(runs["train_detector"].info.run_id, "detector/val_loss")) == 2
+        files = {item.path for item in client.list_artifacts(runs["train_detector"].info.run_id, "models")}
+        assert files == {"models/detector.safetensors"}
+
+    def test_a_stage_holds_its_figures_its_time_and_its_memory(self, runs, client):
+        run = runs["evaluation"]
+        assert run.data.metrics["seconds/evaluation/predict"] > 0
+        assert run.data.metrics["peak_gigabytes/evaluation/predict"] > 0.1
+        assert "metrics/detection/auroc/value" in run.data.metrics
+        artifacts = {item.path for item in client.list_artifacts(run.info.run_id)}
+        assert {"figures", "report.html"} <= artifacts
+
+    def test_it_says_what_it_was_made_of(self, runs, data):
+        tags = runs["__default__"].data.tags
+        assert tags["version.torch"]
+        assert tags["seed"] == "0"
+        assert tags["device"] == "cpu"
+        assert tags["cpu.features"]
+        assert tags["sha256.manifest"] == sha256_of(data / "02_intermediate/manifest")
+
+    def test_the_data_and_the_candidate_are_logged(self, runs):
+        names = {entry.dataset.name for run in runs.values() for entry in run.inputs.dataset_inputs}
+        assert {"manifest", "packed_train", "packed_test"} <= names
+        models = mlflow.search_logged_models(
+            experiment_ids=[runs["evaluation"].info.experiment_id], output_format="list"
+        )
+        candidate = next(model for model in models if model.source_run_id == runs["evaluation"].info.run_id)
+        assert candidate.name == "candidate"
+
+
+def test_the_summary_is_flat_and_that_of_the_metrics(data, metrics):
+    summary = json.loads((data / "08_reporting/summary.json").read_text())
+    assert summary["auroc"] == metrics["detection"]["auroc"]["value"]
+    assert summary["auroc_low"] == metrics["detection"]["auroc"]["low"]
+    assert all(value is None or isinstance(value, float) for value in summary.values())
+
+
+def test_every_judgement_is_remembered(data):
+    (record,) = (json.loads(file.read_text()) for file in data.glob("08_reporting/evaluation_record.json/*/*.json"))
+    assert record["networks"]["detector"]["sha256"] == sha256_of(data / "06_models/detector.safetensors")
+    assert record["summary"] == json.loads((data / "08_reporting/summary.json").read_text())
 
 
 def test_a_second_clean_run_with_other_workers_gives_the_same_bytes(finished, make_project):

@@ -26,6 +26,7 @@ from deepfake_pipeline.scoring.release import Release, read_release, write_relea
 from deepfake_pipeline.tables.errors import UserError
 
 SIDE = 64
+MEMBERS = [{"name": "meso4", "config": {"image_size": SIDE}}, {"name": "hybrid", "config": {"image_size": SIDE // 2}}]
 
 
 def lively(network):
@@ -44,7 +45,7 @@ def lively(network):
 
 def detector(name="meso4"):
     torch.manual_seed(0)
-    return lively(build_network(name, {"image_size": SIDE}))
+    return lively(build_network(name, {"members": MEMBERS} if name == "ensemble" else {"image_size": SIDE}))
 
 
 def enhancer():

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from kedro.io import AbstractVersionedDataset, Version
 
+from deepfake_pipeline.tables.ids import sha256_of
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -51,6 +53,10 @@ class LocalDataset(AbstractVersionedDataset[In, Out]):
     def path(self) -> Path:
         """Where the data lies that would be loaded now."""
         return Path(self._get_load_path())
+
+    def sha256(self) -> str:
+        """Hash of the file, or of the names and contents of all files of the folder."""
+        return sha256_of(self.path)
 
     def _exists(self) -> bool:
         return self.path.exists()

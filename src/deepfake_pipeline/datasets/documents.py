@@ -10,7 +10,6 @@ from typing import Any
 from kedro_datasets._typing import HTMLPreview, ImagePreview, JSONPreview, PlotlyPreview
 
 from deepfake_pipeline.datasets.base import LocalDataset
-from deepfake_pipeline.faces.geometry import CropGeometry
 
 
 class JsonDataset(LocalDataset[Any, Any]):
@@ -27,14 +26,33 @@ class JsonDataset(LocalDataset[Any, Any]):
         return JSONPreview(self.path.read_text(encoding="utf-8"))
 
 
-class HtmlDataset(LocalDataset[str, str]):
-    """One self-contained page."""
+class VersionsDataset(LocalDataset[None, list[Any]]):
+    """All versions of a versioned :class:`JsonDataset`, the oldest first; only read."""
+
+    def write(self, data: None, path: Path) -> None:
+        raise TypeError("all versions are read together and written one by one")
+
+    def read(self, path: Path) -> list[Any]:
+        files = sorted(path.glob(f"*/{path.name}"))
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+    def preview(self) -> JSONPreview:
+        """The newest version."""
+        return JSONPreview(json.dumps(self.load()[-1]))
+
+
+class TextDataset(LocalDataset[str, str]):
+    """A text, such as a Markdown page."""
 
     def write(self, data: str, path: Path) -> None:
         path.write_text(data, encoding="utf-8")
 
     def read(self, path: Path) -> str:
         return path.read_text(encoding="utf-8")
+
+
+class HtmlDataset(TextDataset):
+    """One self-contained page."""
 
     def preview(self) -> HTMLPreview:
         """The page itself, for kedro-viz."""
@@ -68,17 +86,3 @@ class PlotlyDataset(LocalDataset[dict[str, Any], dict[str, Any]]):
     def preview(self) -> PlotlyPreview:
         """The figure itself, for kedro-viz."""
         return PlotlyPreview(self.load())
-
-
-class CropGeometryDataset(LocalDataset[CropGeometry, CropGeometry]):
-    """How a face is cut out of a picture, as JSON."""
-
-    def write(self, data: CropGeometry, path: Path) -> None:
-        path.write_text(data.to_json(), encoding="utf-8")
-
-    def read(self, path: Path) -> CropGeometry:
-        return CropGeometry.from_json(path.read_text(encoding="utf-8"))
-
-    def preview(self) -> JSONPreview:
-        """The document itself, for kedro-viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,8 +12,7 @@ from deepfake_pipeline.media.download import download, shown
 from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.tables.errors import UserError
-
-_CHUNK = 1 << 20
+from deepfake_pipeline.tables.ids import sha256_of
 
 
 class Media(Protocol):
@@ -135,11 +133,7 @@ def verify(archive: Path, checksum: str, name: str) -> None:
     """
     if not checksum:
         return
-    digest = hashlib.sha256()
-    with archive.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    if (found := f"sha256:{digest.hexdigest()}") != checksum:
+    if (found := f"sha256:{sha256_of(archive)}") != checksum:
         raise UserError(f"{name}: its checksum is {found}, study.checksum says {checksum}; fetch the right file")
 
 

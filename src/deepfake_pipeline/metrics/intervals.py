@@ -16,6 +16,7 @@ or (R, M) values, which lets it sort once and replace loops by sums; every funct
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -42,6 +43,11 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def as_json(interval: Interval) -> dict[str, float | None]:
+    """An interval as JSON values; what is not defined is null."""
+    return {name: None if math.isnan(value) else value for name, value in interval._asdict().items()}
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,16 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.faces.params import FaceParams
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.pipelines.compute import ComputeParams
-from deepfake_pipeline.pipelines.degradation.params import DegradationParams
 from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
 from deepfake_pipeline.pipelines.enhancer_training.params import EnhancerParams
 from deepfake_pipeline.pipelines.evaluation.params import EvaluationParams
 from deepfake_pipeline.pipelines.ingestion.params import IngestionParams
+from deepfake_pipeline.pipelines.release.params import ReleaseParams
+from deepfake_pipeline.pipelines.scoring.params import ScoringParams
 from deepfake_pipeline.tables.errors import UserError
 
 GROUPS: dict[str, type[BaseModel]] = {
@@ -26,6 +28,8 @@ GROUPS: dict[str, type[BaseModel]] = {
     "enhancer_training": EnhancerParams,
     "detector_training": DetectorParams,
     "evaluation": EvaluationParams,
+    "release": ReleaseParams,
+    "scoring": ScoringParams,
 }
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from deepfake_pipeline.models.store import network_config
+from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.training.config import LoopConfig, Preset, PresetName, resolved
+from deepfake_pipeline.training.result import Runtime
 
 Config = TypeVar("Config", bound=LoopConfig)
 
@@ -39,3 +42,8 @@ class NetworkTrainingParams(BaseModel, Generic[Config]):
         config, settings = resolved(self.presets[self.preset], self.network, self.network_config, self.training)
         checked: Config = TypeAdapter(type(settings)).validate_python(asdict(settings))
         return config, checked
+
+
+def runtime(compute: ComputeParams, checkpoints: Path) -> Runtime:
+    """Where and how a network is trained."""
+    return Runtime(compute.seed, compute.threads, compute.loader_workers, compute.accelerator, checkpoints)

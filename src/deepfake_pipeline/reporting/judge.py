@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import pandas as pd
 
 from deepfake_pipeline.metrics.classification import auroc
 from deepfake_pipeline.metrics.detection import detection_bootstrap
-from deepfake_pipeline.metrics.intervals import Bootstrap, Interval, cluster_bootstrap, cluster_mean
+from deepfake_pipeline.metrics.intervals import Bootstrap, as_json, cluster_bootstrap, cluster_mean
 from deepfake_pipeline.tables import Table
 
 Figures = dict[str, Any]
@@ -57,6 +56,16 @@ def judge(predictions: Table, threshold: float, resampling: Resampling) -> Figur
         "detection_by_condition": detection,
         "restoration": restoration,
     }
+
+
+def summarise(metrics: Figures) -> Figures:
+    """The figures that one compares between runs, flat: ``auroc``, ``auroc_low``, ``auroc_high`` …"""
+    detection = metrics["detection"]
+    chosen = {**metrics["headline"], **{name: detection[name] for name in ("balanced_accuracy", "eer", "ece", "brier")}}
+    flat: Figures = {}
+    for name, figure in chosen.items():
+        flat |= {name: figure["value"], f"{name}_low": figure["low"], f"{name}_high": figure["high"]}
+    return flat
 
 
 def _restoration(frame: pd.DataFrame, options: dict[str, Any]) -> Figures:
@@ -135,8 +144,3 @@ def _by_condition(frame: pd.DataFrame, row: Callable[[pd.DataFrame], Figures]) -
 
 def _aligned(frame: pd.DataFrame, faces: list[str]) -> pd.DataFrame:
     return frame.set_index("face_id").loc[faces].reset_index()
-
-
-def as_json(interval: Interval) -> dict[str, float | None]:
-    """An interval as JSON; what is not defined is null."""
-    return {name: None if math.isnan(value) else value for name, value in interval._asdict().items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from importlib import resources
@@ -15,6 +14,7 @@ from deepfake_pipeline.faces.geometry import CropGeometry
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.models.store import load_network, network_bytes
 from deepfake_pipeline.tables.errors import UserError
+from deepfake_pipeline.tables.ids import sha256_hex
 
 CHAMPION = "champion.json"
 _MANIFEST = "release.json"
@@ -31,6 +31,8 @@ class Release:
         threshold: fake probability from which the verdict is ``fake``; chosen on calibration faces.
         enhancer: the network that restores, where there is one.
         card: what it was trained on and how good it is, from the records.
+        pages: the card for people, as text by file name.
+        version: under which it was released; empty for what was not.
     """
 
     name: str
@@ -39,6 +41,14 @@ class Release:
     threshold: float
     enhancer: nn.Module | None = None
     card: dict[str, Any] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+
+
+def hashes_of(release: Release) -> dict[str, str]:
+    """SHA-256 (hex) of its networks, by role."""
+    networks = {"detector": release.detector, "enhancer": release.enhancer}
+    return {role: sha256_hex(network_bytes(network)) for role, network in networks.items() if network is not None}
 
 
 def write_release(release: Release, folder: Path) -> None:
@@ -46,23 +56,25 @@ def write_release(release: Release, folder: Path) -> None:
     files = {"detector.safetensors": network_bytes(release.detector)}
     if release.enhancer is not None:
         files["enhancer.safetensors"] = network_bytes(release.enhancer)
+    files |= {name: page.encode() for name, page in release.pages.items()}
     for name, data in files.items():
         (folder / name).write_bytes(data)
     manifest = {
         "threshold": release.threshold,
         "geometry": release.geometry.model_dump(mode="json"),
-        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        "sha256": {name: sha256_hex(data) for name, data in files.items()},
         "card": release.card,
     }
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read_release(folder: Path, name: str | None = None) -> Release:
+def read_release(folder: Path, name: str | None = None, version: str = "") -> Release:
     """Read a release and check that its files are the ones it was made of.
 
     Args:
         folder: what :func:`write_release` wrote.
-        name: what it is called; by default the name of the folder. The start of its hash is added.
+        name: what it is called; by default its version, or the name of the folder. The start of its hash is added.
+        version: under which it was released.
 
     Raises:
         UserError: no release there, or a file of it is missing or was changed.
@@ -71,50 +83,82 @@ def read_release(folder: Path, name: str | None = None) -> Release:
         text = (folder / _MANIFEST).read_text(encoding="utf-8")
         manifest = json.loads(text)
         networks: dict[str, Any] = {}
+        pages: dict[str, str] = {}
         for file, expected in manifest["sha256"].items():
             data = (folder / file).read_bytes()
-            if hashlib.sha256(data).hexdigest() != expected:
+            if sha256_hex(data) != expected:
                 raise UserError(f"release {folder}: {file} is not the file it was released with")
-            networks[Path(file).stem] = load_network(data)
+            if file.endswith(".safetensors"):
+                networks[Path(file).stem] = load_network(data)
+            else:
+                pages[file] = data.decode()
         geometry = CropGeometry.model_validate(manifest["geometry"])
     except FileNotFoundError as error:
         raise UserError(f"no release at {folder}: {Path(error.filename).name} is missing") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"release {folder} cannot be read: {str(error).splitlines()[0]}") from error
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    digest = sha256_hex(text.encode())[:8]
     return Release(
-        name=f"{name or folder.name}-{digest}",
+        name=f"{name or version or folder.name}-{digest}",
         detector=networks["detector"],
         geometry=geometry,
         threshold=float(manifest["threshold"]),
         enhancer=networks.get("enhancer"),
         card=manifest["card"],
+        pages=pages,
+        version=version,
     )
+
+
+def packaged_release() -> Release:
+    """The release that comes with the package."""
+    with resources.as_file(resources.files("deepfake_pipeline") / "releases" / "packaged") as folder:
+        return read_release(folder)
+
+
+def versioned_folder(releases: Path, version: str) -> Path:
+    """Where Kedro keeps one version of the data set ``releases``."""
+    return releases / version / releases.name
 
 
 def find_release(wanted: str | None, models: Path) -> Release:
     """The release that a user means.
 
     Args:
-        wanted: ``champion``, ``packaged``, ``last-run`` or a path; None is the champion if one is set, else the
-            packaged one.
+        wanted: ``champion``, ``packaged``, ``last-run``, a version or a path; None is the champion if one is set,
+            else the packaged one.
         models: the folder ``06_models`` of the data set in use.
 
     Raises:
         UserError: there is no such release.
     """
-    champion = models / "releases" / CHAMPION
+    releases = models / "releases"
+    champion = releases / CHAMPION
     if wanted is None:
         wanted = "champion" if champion.exists() else "packaged"
     if wanted == "packaged":
-        with resources.as_file(resources.files("deepfake_pipeline") / "releases" / "packaged") as folder:
-            return read_release(folder)
+        return packaged_release()
     if wanted == "last-run":
         if not (models / "candidate").exists():
             raise UserError(f"no run has left a detector in {models}: run `kedro run` first")
         return read_release(models / "candidate", "last-run")
     if wanted == "champion":
         if not champion.exists():
-            raise UserError("no champion is set: use --release packaged, last-run or a path")
-        return read_release(models / "releases" / json.loads(champion.read_text())["folder"], "champion")
+            raise UserError("no champion is set: use --release packaged, last-run, a version or a path")
+        return read_champion(champion)
+    if (folder := versioned_folder(releases, wanted)).exists():
+        return read_release(folder, version=wanted)
     return read_release(Path(wanted))
+
+
+def read_champion(file: Path) -> Release:
+    """The release that ``champion.json`` names.
+
+    Raises:
+        UserError: the file or the release is damaged or gone.
+    """
+    try:
+        version = json.loads(file.read_text(encoding="utf-8"))["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} names no version of a release: run `kedro run --pipelines release`") from error
+    return read_release(versioned_folder(file.parent, version), version=version)

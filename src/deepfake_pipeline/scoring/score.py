@@ -21,7 +21,7 @@ from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.scan import read_bytes
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
 from deepfake_pipeline.scoring.release import Release
-from deepfake_pipeline.tables import Reason, Refused
+from deepfake_pipeline.tables import Reason, Refused, Table
 from deepfake_pipeline.tables.ids import sha256_hex
 
 Faces = Literal["auto", "detect", "whole"]
@@ -54,7 +54,24 @@ def score_files(
     Yields:
         Rows of ``tables.schemas.SCORES``: one a face, or one a file that could not be scored, with the reason.
     """
-    files = list(_files(paths))
+    return _score(list(_files(paths)), release, faces, workers, accelerator)
+
+
+def score_samples(
+    manifest: Table, root: Path, release: Release, *, faces: Faces = "auto", workers: int = 1, accelerator: str = "auto"
+) -> Iterator[Row]:
+    """Score the files of a manifest, in its order; see :func:`score_files`. Paths are those of the manifest.
+
+    Args:
+        manifest: table ``MANIFEST``.
+        root: folder that its paths are relative to.
+    """
+    files = [root / path for batch in manifest.batches(["path"]) for path in batch["path"].to_pylist()]
+    for row in _score(files, release, faces, workers, accelerator):
+        yield {**row, "path": Path(row["path"]).relative_to(root).as_posix()}
+
+
+def _score(files: Sequence[Path], release: Release, faces: Faces, workers: int, accelerator: str) -> Iterator[Row]:
     build = partial(FileScorer, release, faces, accelerator)
     few = len(files) <= FILES_PER_BATCH or pick_device(accelerator).type == "cuda"
     batches = map_batches(
@@ -87,11 +104,19 @@ class FileScorer:
 
     def __call__(self, files: Sequence[Path]) -> list[Row]:
         """Rows of the files, in their order."""
+        return self.score((str(path), self._read(path)) for path in files)
+
+    def score(self, pictures: Iterable[tuple[str, bytes | Refused]]) -> list[Row]:
+        """Rows of encoded pictures, in their order.
+
+        Args:
+            pictures: what each is called (column ``path``), and its bytes or why there are none.
+        """
         rows: list[Row] = []
         crops: list[NDArray[np.uint8]] = []
         judged: list[int] = []
-        for path, data in ((path, self._read(path)) for path in files):
-            shared = {"path": str(path), "release": self.release.name}
+        for path, data in pictures:
+            shared = {"path": path, "release": self.release.name}
             if isinstance(data, Refused):
                 rows.append({**shared, "verdict": None, "reason": data.reason.value})
                 continue

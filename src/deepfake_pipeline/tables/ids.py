@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 SAMPLE_ID_LENGTH = 16
 
@@ -10,6 +11,16 @@ SAMPLE_ID_LENGTH = 16
 def sha256_hex(data: bytes) -> str:
     """SHA-256 of ``data``, 64 hex digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, or of the names and hashes of all files below a folder, 64 hex digits."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        lines = (f"{sha256_of(file)}  {file.relative_to(path).as_posix()}\n" for file in files)
+        return sha256_hex("".join(lines).encode())
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sample_id(sha256: str) -> str:

@@ -59,7 +59,7 @@ FACES = pa.schema(
         pa.field("w", pa.float32()),
         pa.field("h", pa.float32()),
         pa.field("score", pa.float32()),
-        pa.field("landmarks", pa.list_(pa.float32(), 10)),  # x, y of the five points, in source pixels
+        pa.field("landmarks", pa.list_(pa.float32())),  # x, y of the five points, in source pixels
         pa.field("sharpness", pa.float32(), nullable=False),
         pa.field("brightness", pa.float32(), nullable=False),
         pa.field("light_uniformity", pa.float32(), nullable=False),

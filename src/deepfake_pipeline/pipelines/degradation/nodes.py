@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.degrade.recipes import make_recipes
 from deepfake_pipeline.faces.sample import decoded_faces, sample_faces
 from deepfake_pipeline.pipelines.compute import ComputeParams
-from deepfake_pipeline.pipelines.degradation.params import DegradationParams
 from deepfake_pipeline.tables import RecordStream, Table
 from deepfake_pipeline.tables.schemas import RECIPES
 

@@ -1,4 +1,4 @@
-"""A network that judges faces, its threshold, and the candidate for a release."""
+"""A network that judges faces, and its threshold."""
 
 from deepfake_pipeline.pipelines.detector_training.pipeline import create_pipeline
 

@@ -7,13 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from deepfake_pipeline.faces.geometry import CropGeometry
-from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
+from deepfake_pipeline.pipelines.training_params import runtime
 from deepfake_pipeline.reporting.training import history_chart
-from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.scoring.threshold import choose_operating_point
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.detector import train_detector
@@ -35,7 +33,7 @@ def train(
         network=params.network,
         network_config=network_config,
         settings=settings,
-        runtime=compute.runtime(checkpoints),
+        runtime=runtime(compute, checkpoints),
     )
     return fitted.network, fitted.history
 
@@ -43,18 +41,6 @@ def train(
 def calibrate(detector: Detector, calibration_faces: PackedFaces, compute: ComputeParams) -> dict[str, Any]:
     """The threshold of the verdict, chosen on calibration faces."""
     return choose_operating_point(detector, calibration_faces, compute.accelerator)
-
-
-def bundle(
-    detector: Detector,
-    enhancer: nn.Module,
-    geometry: CropGeometry,
-    operating_point: dict[str, Any],
-    study: DatasetStudy,
-) -> Release:
-    """The candidate for a release: what `kedro score --release last-run` scores with."""
-    card = {"trained_on": study.name, "operating_point": operating_point}
-    return Release("candidate", detector, geometry, operating_point["threshold"], enhancer, card)
 
 
 def draw_history(history: History) -> tuple[bytes, dict[str, object]]:

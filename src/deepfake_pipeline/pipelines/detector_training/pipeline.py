@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from deepfake_pipeline.pipelines.detector_training.nodes import bundle, calibrate, draw_history, train
+from deepfake_pipeline.pipelines.detector_training.nodes import calibrate, draw_history, train
 
 
 def create_pipeline() -> Pipeline:
-    """Packed faces in; a network that judges them, its threshold and the candidate for a release out."""
+    """Packed faces in; a network that judges them and its threshold out."""
     return Pipeline(
         [
             Node(
@@ -26,12 +26,6 @@ def create_pipeline() -> Pipeline:
                 ["detector", "packed_calibration", "params:compute"],
                 "operating_point",
                 name="calibrate_detector",
-            ),
-            Node(
-                bundle,
-                ["detector", "enhancer", "crop_geometry", "operating_point", "params:study"],
-                "candidate",
-                name="bundle_candidate",
             ),
             Node(
                 draw_history,

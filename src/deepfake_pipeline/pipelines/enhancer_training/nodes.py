@@ -6,10 +6,11 @@ from pathlib import Path
 
 from torch import nn
 
+from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.degrade.recipes import recipes_of_split
 from deepfake_pipeline.pipelines.compute import ComputeParams
-from deepfake_pipeline.pipelines.degradation.params import DegradationParams
 from deepfake_pipeline.pipelines.enhancer_training.params import EnhancerParams
+from deepfake_pipeline.pipelines.training_params import runtime
 from deepfake_pipeline.reporting.training import history_chart
 from deepfake_pipeline.tables import Table
 from deepfake_pipeline.tables.packed import PackedFaces
@@ -38,7 +39,7 @@ def train(
         settings=settings,
         degradations=degradation.names,
         severities=degradation.severities,
-        runtime=compute.runtime(checkpoints),
+        runtime=runtime(compute, checkpoints),
     )
     return fitted.network, fitted.history
 

@@ -7,14 +7,18 @@ from typing import Any
 from torch import nn
 
 from deepfake_pipeline.degrade.recipes import recipes_of_split
+from deepfake_pipeline.faces.geometry import CropGeometry
 from deepfake_pipeline.media.study import DatasetStudy
+from deepfake_pipeline.models import Detector
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.evaluation.params import EvaluationParams
 from deepfake_pipeline.reporting import evaluation as charts
-from deepfake_pipeline.reporting.judge import Resampling, judge
+from deepfake_pipeline.reporting import judge as judgement
+from deepfake_pipeline.reporting.record import evaluation_record
 from deepfake_pipeline.reporting.report import collect_facts, render_report
 from deepfake_pipeline.reporting.sheets import before_after_sheet
 from deepfake_pipeline.scoring.conditions import predict_conditions
+from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.tables import RecordStream, Table
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.tables.schemas import PREDICTIONS
@@ -41,8 +45,39 @@ def measure(
     predictions: Table, operating_point: dict[str, Any], params: EvaluationParams, compute: ComputeParams
 ) -> dict[str, Any]:
     """Every figure with its interval."""
-    resampling = Resampling(params.resamples, params.confidence, compute.seed)
-    return judge(predictions, operating_point["threshold"], resampling)
+    resampling = judgement.Resampling(params.resamples, params.confidence, compute.seed)
+    return judgement.judge(predictions, operating_point["threshold"], resampling)
+
+
+def summarise(metrics: dict[str, Any]) -> dict[str, float | None]:
+    """The few figures that runs are compared by."""
+    return judgement.summarise(metrics)
+
+
+def record(
+    summary: dict[str, Any],
+    test_faces: PackedFaces,
+    detector: nn.Module,
+    enhancer: nn.Module,
+    operating_point: dict[str, Any],
+    study: DatasetStudy,
+) -> dict[str, Any]:
+    """What is remembered of this judgement."""
+    networks = {"detector": detector, "enhancer": enhancer}
+    return evaluation_record(study.name, test_faces, networks, operating_point["threshold"], summary)
+
+
+def bundle(
+    detector: Detector,
+    enhancer: nn.Module,
+    geometry: CropGeometry,
+    operating_point: dict[str, Any],
+    summary: dict[str, Any],
+    study: DatasetStudy,
+) -> Release:
+    """The candidate for a release: what `kedro score --release last-run` scores with."""
+    card = {"trained_on": study.name, "operating_point": operating_point, "test": summary}
+    return Release("candidate", detector, geometry, operating_point["threshold"], enhancer, card)
 
 
 def draw_roc(predictions: Table, metrics: dict[str, Any]) -> Drawn:

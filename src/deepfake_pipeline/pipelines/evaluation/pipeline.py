@@ -6,7 +6,7 @@ from deepfake_pipeline.pipelines.evaluation import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """Test faces and trained networks in; predictions, metrics, figures and the report out."""
+    """Test faces and trained networks in; predictions, metrics, figures, report and release candidate out."""
     return Pipeline(
         [
             Node(
@@ -20,6 +20,19 @@ def create_pipeline() -> Pipeline:
                 ["predictions", "operating_point", "params:evaluation", "params:compute"],
                 "metrics",
                 name="measure",
+            ),
+            Node(nodes.summarise, "metrics", "summary", name="summarise"),
+            Node(
+                nodes.record,
+                ["summary", "packed_test", "detector", "enhancer", "operating_point", "params:study"],
+                "evaluation_record",
+                name="record",
+            ),
+            Node(
+                nodes.bundle,
+                ["detector", "enhancer", "crop_geometry", "operating_point", "summary", "params:study"],
+                "candidate",
+                name="bundle_candidate",
             ),
             Node(nodes.draw_roc, ["predictions", "metrics"], ["picture_roc", "plot_roc"], name="draw_roc"),
             Node(nodes.draw_confusion, "metrics", ["picture_confusion", "plot_confusion"], name="draw_confusion"),

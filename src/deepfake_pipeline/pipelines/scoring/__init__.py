@@ -1,0 +1,5 @@
+"""Any source scored with a release."""
+
+from deepfake_pipeline.pipelines.scoring.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
