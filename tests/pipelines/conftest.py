@@ -55,6 +55,11 @@ class Project:
         folder.mkdir(exist_ok=True)
         (folder / "parameters.yml").write_text(yaml.safe_dump(parameters))
 
+    def parameters(self, name: str) -> dict[str, Any]:
+        """What conf/<name>/parameters.yml says."""
+        given: dict[str, Any] = yaml.safe_load((self.root / "conf" / name / "parameters.yml").read_text())
+        return given
+
     def run(self, *pipelines: str, params: dict[str, Any] | None = None, env: str = "tiny", **options: Any) -> None:
         """The same as ``kedro run``, in this process."""
         bootstrap_project(self.root)

@@ -165,6 +165,19 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
         {
             "cnn3": Tuned({"image_size": 128, "dropout": 0.3}),
             "meso4": Tuned({"dropout": 0.1}, {"max_epochs": 16, "learning_rate": 4e-3}),
+            "resnet_small": Tuned(
+                {},
+                {
+                    "max_epochs": 20,
+                    "optimizer": "adamw",
+                    "learning_rate": 2e-3,
+                    "weight_decay": 0.05,
+                    "ema_decay": 0.998,
+                    "monitor": "val_auroc",
+                    "cutout": 0.3,
+                    "light": 0.2,
+                },
+            ),
         },
     ),
     "full": Preset(
