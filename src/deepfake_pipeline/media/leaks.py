@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from deepfake_pipeline.tables import Table
+from deepfake_pipeline.tables import RecordStream, Table
 from deepfake_pipeline.tables.splits import SPLITS
 
 
@@ -21,7 +21,7 @@ class SplitLeak(NamedTuple):
     files: dict[str, int]
 
 
-def split_leaks(manifest: Table) -> list[SplitLeak]:
+def split_leaks(manifest: Table | RecordStream) -> list[SplitLeak]:
     """What leaks between the splits of a manifest; ordered by name.
 
     With ``split_policy: hash`` there is none. Official splits are followed where they leak, and this names what.
@@ -30,7 +30,8 @@ def split_leaks(manifest: Table) -> list[SplitLeak]:
         manifest: table ``MANIFEST``.
     """
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for batch in manifest.batches(columns=["split", "memberships"]):
+    columns = ["split", "memberships"]
+    for batch in manifest if isinstance(manifest, RecordStream) else manifest.batches(columns):
         for split, tags in zip(batch["split"].to_pylist(), batch["memberships"].to_pylist(), strict=True):
             for tag in tags:
                 counts[tag][split] += 1

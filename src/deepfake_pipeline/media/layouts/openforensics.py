@@ -209,13 +209,12 @@ def _images(content: Any) -> list[tuple[int | str, str]]:
     listed = content.get("images") if isinstance(content, dict) else None
     if not isinstance(listed, list) or not isinstance(content.get("annotations"), list):
         raise Refused(Reason.UNREADABLE, "no COCO document: images and annotations are lists")
-    return [
-        (image.get("id"), image["file_name"])
-        for image in listed
-        if isinstance(image, dict)
-        and isinstance(image.get("file_name"), str)
-        and isinstance(image.get("id"), int | str)
-    ]
+    found: list[tuple[int | str, str]] = []
+    for image in listed:
+        number, name = (image.get("id"), image.get("file_name")) if isinstance(image, dict) else (None, None)
+        if isinstance(number, int | str) and isinstance(name, str):
+            found.append((number, name))
+    return found
 
 
 def _faces(content: Mapping[str, Any], classes: ClassNames) -> dict[int | str, _Faces]:
