@@ -128,3 +128,20 @@ def test_kedro_run_shows_one_line_for_a_mistake(tmp_path):
     assert result.returncode == 1
     assert "error: unknown parameter group studdy" in result.stderr
     assert "Traceback" not in result.stderr + result.stdout
+
+
+def test_a_source_is_inspected_and_nothing_is_written(tmp_path):
+    rng = np.random.default_rng(0)
+    for path in ("Train/Real/a.png", "Train/Fake/b.png", "Test/Real/c.png"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / path), rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    (tmp_path / "Train/Real/empty.png").touch()
+    arguments = ["inspect-source", str(tmp_path), "--params", "ingestion.split_policy=official", "--workers", "1"]
+    result = CliRunner().invoke(cli, [*arguments, "--json"], obj=Metadata)
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert (found["layout"], found["labels"]) == ("folders", {"real": 2, "forged": 1})
+    assert found["splits"]["test"] == {"real": 1} and found["reasons"] == {"empty": 1}
+    assert "refused: 1 (empty 1)" in CliRunner().invoke(cli, arguments, obj=Metadata).stdout
+    wrong = CliRunner().invoke(cli, [*arguments[:2], "--layout", "coco"], obj=Metadata)
+    assert wrong.exit_code == 1 and "layout 'coco' is unknown" in wrong.stderr

@@ -1,7 +1,8 @@
-"""Commands of this project: ``kedro run`` with one-line errors, and ``kedro score``."""
+"""Commands of this project: ``kedro run`` with one-line errors, ``kedro inspect-source`` and ``kedro score``."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import KedroCliError, env_option
+from kedro.framework.cli.utils import KedroCliError, _split_params, env_option
 
 from deepfake_pipeline.tables.errors import UserError
 
@@ -81,6 +82,37 @@ cli.add_command(
         short_help="Run the pipeline.",
     )
 )
+
+
+@cli.command("inspect-source")
+@click.argument("uri")
+@click.option(
+    "--layout", default="auto", show_default=True, help="How files and labels lie; auto takes the layout that fits."
+)
+@click.option("--params", default="", callback=_split_params, help="As of kedro run: study.KEY=…, ingestion.KEY=…")
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every refused file.")
+@env_option
+@click.pass_obj
+@one_line_errors
+def inspect_source(
+    metadata: Any, uri: str, layout: str, params: dict[str, Any], workers: int, as_json: bool, env: str | None
+) -> None:
+    """Say what would be ingested from a folder, an archive or an address, and write nothing into the project.
+
+    Counts files by label, method and split, the sizes of groups, and refused files with their reasons; names the
+    layout, and what showed it.
+    """
+    from deepfake_pipeline.media.inspection import as_lines, inspect_source
+    from deepfake_pipeline.pipelines.parameters import validated
+
+    _check_names(env, [])
+    given = _parameters(metadata.project_path, env, params)
+    study = {**given.get("study", {}), "name": "source", "uri": uri, "layout": layout, **params.get("study", {})}
+    groups = validated({**given, "study": study})
+    found = inspect_source(groups["study"], groups["ingestion"], groups["ingestion"].archive, workers)
+    for line in [json.dumps(found.to_dict(), ensure_ascii=False)] if as_json else as_lines(found):
+        click.echo(line)
 
 
 @cli.command()
@@ -243,3 +275,13 @@ def export(metadata: Any, wanted: str | None, folder: Path, env: str | None) -> 
     for name, file in record["files"].items():
         difference = f"within {file['largest_difference']:.1e} of torch"
         click.echo(f"{folder / name}  {file['bytes']:,} bytes, {difference}")
+
+
+def _parameters(project: Path, env: str | None, given: dict[str, Any]) -> Any:
+    """The parameters as a run would read them."""
+    from kedro.config import OmegaConfigLoader
+
+    from deepfake_pipeline.settings import CONFIG_LOADER_ARGS
+
+    arguments: dict[str, Any] = {**CONFIG_LOADER_ARGS, "env": env or os.environ.get("KEDRO_ENV")}
+    return OmegaConfigLoader(str(project / "conf"), runtime_params=given, **arguments)["parameters"]

@@ -203,7 +203,7 @@ def test_crops_are_stored_as_the_study_says(tmp_path: Path) -> None:
 
 def _manifest(folder: Path, rows: list[dict[str, Any]]) -> ParquetTable:
     folder.mkdir()
-    rest = {"sha256": "0", "width": 1, "height": 1, "bytes": 1, "phash": 0}
+    rest = {"sha256": "0", "width": 1, "height": 1, "bytes": 1, "phash": 0, "kind": "image", "memberships": ["g"]}
     write_shards(RecordStream.of_rows(MANIFEST, [row | rest for row in rows]), folder)
     return ParquetTable(folder)
 

@@ -142,6 +142,7 @@ def test_given_crops_tell_where_their_faces_lie(tmp_path: Path) -> None:
         row = origin | measured | {"face_id": f"f{number}", "sample_id": f"s{number}", "split": split}
         faces.append(row | (dict(zip("xywh", [scale * side for side in box], strict=True)) if box else {}))
         whole = {"path": "p", "sha256": "0", "bytes": 1, "phash": 0, "width": 200 * scale, "height": 160 * scale}
+        whole |= {"kind": "image", "memberships": ["g"]}
         manifest.append(origin | whole | {"sample_id": f"s{number}", "split": split})
     study, params = DatasetStudy(), FaceParams(given_crops=True)
     table = _table(tmp_path / "faces", FACES, faces)

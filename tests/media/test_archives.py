@@ -280,7 +280,11 @@ class TestTar:
         assert unpacked(tmp_path / "a.tar") == ({}, {"hole": "unreadable"})
 
 
-@pytest.mark.parametrize("data", [b"", b"<html>Please log in</html>" * 40, gzip.compress(b"no tar" * 99), b"BZh91AY"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<html>Please log in</html>" * 40, gzip.compress(b"no tar" * 99, mtime=0), b"BZh91AY"],
+    ids=["empty", "page", "no_tar_inside", "cut_short"],
+)
 def test_what_is_no_archive(tmp_path, data):
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(UserError, match="neither a zip nor a tar archive"):

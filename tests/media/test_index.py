@@ -333,7 +333,17 @@ class TestCheckClasses:
     def table(self, tmp_path: Path, counts: dict[tuple[str, int | None], int]) -> ParquetTable:
         def row(number: int, split: str, label: int | None) -> dict[str, Any]:
             text = dict.fromkeys(("sample_id", "path", "sha256", "group", "source"), str(number))
-            return {**text, "label": label, "split": split, "width": 1, "height": 1, "bytes": 1, "phash": 1}
+            return {
+                **text,
+                "label": label,
+                "split": split,
+                "width": 1,
+                "height": 1,
+                "bytes": 1,
+                "phash": 1,
+                "kind": "image",
+                "memberships": ["g"],
+            }
 
         listed = [key for key, count in counts.items() for _ in range(count)]
         return stored(RecordStream.of_rows(MANIFEST, (row(n, *key) for n, key in enumerate(listed))), tmp_path / "m")

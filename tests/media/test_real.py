@@ -8,6 +8,7 @@ import pytest
 
 from deepfake_pipeline.media.archives import ArchiveLimits
 from deepfake_pipeline.media.index import IndexParams, check_classes, index_source
+from deepfake_pipeline.media.inspection import inspect_source
 from deepfake_pipeline.media.sources import MediaSource, locate
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.tables import ParquetTable
@@ -41,3 +42,18 @@ def test_dfdc_faces(tmp_path):
 
     pairs = [row for batch in result.near_duplicates for row in batch.to_pylist()]
     assert 0 < len(pairs) < 500 and all(row["split_a"] != row["split_b"] for row in pairs)
+
+
+@pytest.mark.real
+def test_copies_of_published_datasets(real_data):
+    """Labels and groups of all that is there; ``real`` and quick: a frame of each video is decoded."""
+    expected = {
+        "celeb-df-mini": ("celeb_df", [3, 3], 3, {}),
+        "ffpp-mini": ("faceforensics", [2, 2], 2, {}),
+        "dfdc-mini": ("dfdc", [0, 1], 1, {"missing": 1}),
+    }
+    for folder, (layout, counts, groups, refused) in expected.items():
+        found = inspect_source(DatasetStudy(layout="auto", uri=str(real_data / folder)), IndexParams())
+        assert found.layout == layout and found.kinds == {"video": sum(counts)}
+        assert [found.labels.get(name, 0) for name in ("real", "forged")] == counts
+        assert found.groups["count"] == groups and found.reasons == refused

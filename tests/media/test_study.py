@@ -59,7 +59,7 @@ def test_defaults_are_the_rendered_set():
         ({"name": "Real Faces"}, "name"),
         ({"checksum": "md5:1"}, "checksum"),
         ({"checksum": SHA}, "checksum is set but uri is not"),
-        ({"layout": "coco"}, "layout 'coco' is unknown: use one of rendered, folders, manifest"),
+        ({"layout": "coco"}, "layout 'coco' is unknown: use one of auto, rendered, openforensics"),
         ({"tile_size": 64, "tile_stride": 65}, "tile_stride 65 is larger than tile_size 64"),
     ],
 )
@@ -84,4 +84,4 @@ def test_is_frozen():
 
 def test_every_field_is_described():
     assert all(field.description for field in DatasetStudy.model_fields.values())
-    assert DatasetStudy.model_json_schema()["properties"]["layout"]["enum"] == list(LAYOUTS)
+    assert DatasetStudy.model_json_schema()["properties"]["layout"]["enum"] == ["auto", *LAYOUTS]

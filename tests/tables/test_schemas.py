@@ -7,11 +7,20 @@ from deepfake_pipeline.tables import schemas
 from deepfake_pipeline.tables.stream import ParquetTable, RecordStream, write_shards
 
 SCHEMAS = {name: value for name, value in vars(schemas).items() if isinstance(value, pa.Schema)}
-VALUES = {pa.string(): "text", pa.binary(): b"bytes", pa.list_(pa.float32()): [0.5] * 10}
+VALUES = {pa.string(): "text", pa.binary(): b"bytes"}
 
 
-def row(schema, missing):
-    return {field.name: None if missing and field.nullable else VALUES.get(field.type, 1) for field in schema}
+def value(kind, missing):
+    """A value of an Arrow type; of a list, one that holds others."""
+    if pa.types.is_list(kind):
+        return [value(kind.value_type, missing)] * 10
+    if pa.types.is_struct(kind):
+        return row(kind, missing)
+    return VALUES.get(kind, 1)
+
+
+def row(fields, missing):
+    return {field.name: None if missing and field.nullable else value(field.type, missing) for field in fields}
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

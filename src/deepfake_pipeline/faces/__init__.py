@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from deepfake_pipeline.faces.detections import Detection, Detections, FaceDetector
-from deepfake_pipeline.faces.params import FaceDetectorParams, FaceParams, MtcnnParams
+from deepfake_pipeline.faces.params import FaceDetectorParams, FaceParams, GivenParams, MtcnnParams
 
 __all__ = [
     "DETECTORS",
@@ -14,6 +15,7 @@ __all__ = [
     "FaceDetector",
     "FaceDetectorParams",
     "FaceParams",
+    "GivenParams",
     "MtcnnParams",
     "build_detector",
 ]
@@ -25,7 +27,11 @@ def _mtcnn(params: MtcnnParams, accelerator: str) -> FaceDetector:
     return MtcnnDetector(params, accelerator)
 
 
-DETECTORS: dict[str, Callable[[FaceDetectorParams, str], FaceDetector]] = {"mtcnn": _mtcnn}
+def _given(params: GivenParams, accelerator: str) -> FaceDetector:
+    return _mtcnn(params.elsewhere, accelerator)  # given boxes stand in the manifest, and nothing is to be built
+
+
+DETECTORS: dict[str, Callable[[Any, str], FaceDetector]] = {"mtcnn": _mtcnn, "given": _given}
 
 
 def build_detector(params: FaceDetectorParams | None = None, accelerator: str = "cpu") -> FaceDetector:

@@ -15,8 +15,10 @@ from deepfake_pipeline.engine import map_batches
 from deepfake_pipeline.faces import build_detector
 from deepfake_pipeline.faces.detections import Detection, Detections, FaceDetector, Image
 from deepfake_pipeline.faces.geometry import CropGeometry, crop_geometry, cut
+from deepfake_pipeline.faces.given import given_detections, label_of
 from deepfake_pipeline.faces.measure import brightness, light_uniformity, sharpness, yaw
 from deepfake_pipeline.faces.params import FaceParams
+from deepfake_pipeline.media.frames import frames_of
 from deepfake_pipeline.media.images import ImageLimits, decode_image, encode_image
 from deepfake_pipeline.media.paths import printable
 from deepfake_pipeline.media.scan import read_bytes
@@ -26,8 +28,8 @@ from deepfake_pipeline.tables.ids import face_id
 from deepfake_pipeline.tables.schemas import FACES, REJECTED_FACES
 
 BATCH_FILES = 32
-COLUMNS = ["sample_id", "path", "label", "group", "split", "method", "source"]  # what is read of the manifest
-_ORIGIN = [name for name in COLUMNS if name != "path"]
+_ORIGIN = ["sample_id", "label", "group", "split", "method", "source"]
+COLUMNS = [*_ORIGIN, "path", "kind", "given_faces"]  # what is read of the manifest
 _PENDING_PIXELS = 1 << 25  # decoded images that wait for the detector together, at most
 
 Row = dict[str, Any]
@@ -105,6 +107,9 @@ class _Refusals:
 class FaceExtractor:
     """Callable for :func:`engine.map_batches`: manifest rows in, face rows out.
 
+    A face takes its label from the file or, where the dataset annotates faces, from the annotated face that it
+    overlaps; of a face that is not annotated it is null.
+
     Faces of an image are numbered from left to right (equal ones from top to bottom), those refused as too small
     among them: so a number does not hang on the last digit of a score. Tiles are numbered row by row.
 
@@ -153,21 +158,35 @@ class FaceExtractor:
         frames: list[Frame] = []
         for row in rows:
             try:
-                image = decode_image(read_bytes(self.root / row["path"], self.limits), self.limits)
+                for number, image in self._frames(row):
+                    frames.append(Frame(row, number, image))
+                    if sum(frame.image.shape[0] * frame.image.shape[1] for frame in frames) >= _PENDING_PIXELS:
+                        yield frames
+                        frames = []
             except Refused as refused:
                 rejected.append(_rejected(row, refused, 0))
-                continue
-            frames.append(Frame(row, 0, image))
-            if sum(frame.image.shape[0] * frame.image.shape[1] for frame in frames) >= _PENDING_PIXELS:
-                yield frames
-                frames = []
         yield frames
+
+    def _frames(self, row: Row) -> Iterator[tuple[int, Image]]:
+        path = self.root / row["path"]
+        if row.get("kind") == "video":
+            yield from frames_of(path, self.limits)
+        else:
+            yield 0, decode_image(read_bytes(path, self.limits), self.limits)
 
     def _found(self, frames: list[Frame]) -> list[Detections]:
         if self.detector is None:
             return [Detections.none()] * len(frames)
-        found = self.detector.detect([frame.image for frame in frames])
+        given = [self._given(frame) for frame in frames]
+        searched = iter(self.detector.detect([f.image for f, own in zip(frames, given, strict=True) if own is None]))
+        found = [next(searched) if own is None else own for own in given]
         return [one.where(one.scores >= self.params.min_score).first(self.params.max_faces) for one in found]
+
+    def _given(self, frame: Frame) -> Detections | None:
+        """The boxes that come with the image, if they are to be used and there are any."""
+        if self.params.detector.name != "given" or not frame.row.get("given_faces"):
+            return None
+        return given_detections(frame.row["given_faces"])
 
     def _faces(self, frame: Frame, found: Detections, rejected: list[Row]) -> list[Row]:
         if self.study.crop == "tiles":
@@ -214,6 +233,9 @@ class FaceExtractor:
             row |= dict(zip("xywh", face.box.tolist(), strict=True)) | {"score": face.score}
             row |= {"yaw": yaw(face.landmarks)}
             row |= {"landmarks": None if face.landmarks is None else face.landmarks.ravel().tolist()}
+            if given := frame.row.get("given_faces"):
+                row["label"] = label_of(face.box, given)
+                row["method"] = row["method"] if row["label"] else None
         return row
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
 
 class MtcnnParams(BaseModel):
@@ -31,7 +32,24 @@ class MtcnnParams(BaseModel):
         return thresholds
 
 
-FaceDetectorParams = MtcnnParams  # with a second detector: a union, told apart by `name`
+class GivenParams(BaseModel):
+    """The boxes that come with the dataset (layout ``openforensics``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["given"] = Field("given", description="the detector that these parameters belong to")
+    elsewhere: MtcnnParams = Field(
+        default_factory=MtcnnParams, description="what looks for faces where no boxes are given, as in new photographs"
+    )
+
+
+def _named(value: Any) -> str:
+    return str(value.get("name", "mtcnn") if isinstance(value, Mapping) else value.name)
+
+
+FaceDetectorParams = Annotated[
+    Annotated[MtcnnParams, Tag("mtcnn")] | Annotated[GivenParams, Tag("given")], Discriminator(_named)
+]
 
 
 class FaceParams(BaseModel):

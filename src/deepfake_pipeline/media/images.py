@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -69,6 +70,9 @@ class ImageLimits(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_bytes: int = Field(64 * 2**20, ge=1, description="bytes of a file at most; larger ones are too_large")
+    max_video_bytes: int = Field(
+        16 * 2**30, ge=1, description="bytes of a video file at most; larger ones are too_large"
+    )
     max_pixels: int = Field(
         100_000_000,
         ge=1,
@@ -84,6 +88,21 @@ _LIMITS = ImageLimits()
 def looks_like_image(head: bytes) -> bool:
     """True if a file that begins so is of one of the formats that are read (or claims to be)."""
     return any(head[offset:].startswith(beginning) for offset, beginning in _BEGINNINGS)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height in px of an image file by its header; no pixel is decoded.
+
+    Raises:
+        Refused: ``unreadable``.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                return image.size
+        except Exception as error:  # as of decode_image
+            raise Refused(Reason.UNREADABLE, _one_line(error)) from error
 
 
 def decode_image(data: bytes, limits: ImageLimits = _LIMITS) -> RGBImage:

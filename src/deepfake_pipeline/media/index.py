@@ -14,7 +14,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from deepfake_pipeline.media.images import ImageLimits
-from deepfake_pipeline.media.layouts import LAYOUTS, LayoutParams, MediaEntry
+from deepfake_pipeline.media.layouts import LAYOUTS, GivenFace, LayoutParams, MediaEntry, resolve_layout
 from deepfake_pipeline.media.paths import is_encodable, rejected_row
 from deepfake_pipeline.media.phash import near_pairs
 from deepfake_pipeline.media.scan import Scan, scan_files
@@ -22,15 +22,11 @@ from deepfake_pipeline.media.sources import MediaSource
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.tables import Reason, RecordStream, Refused, Table, batches_of
 from deepfake_pipeline.tables.errors import UserError
-from deepfake_pipeline.tables.groups import group_names
 from deepfake_pipeline.tables.ids import sample_id
 from deepfake_pipeline.tables.schemas import MANIFEST, NEAR_DUPLICATES, REJECTED_FILES
-from deepfake_pipeline.tables.splits import SPLITS, Split, hash_split
+from deepfake_pipeline.tables.splits import SPLITS, Deal, Split, deal
 
 logger = logging.getLogger(__name__)
-
-LARGE_GROUP_SHARE = 0.2  # of the files: a group that large upsets the shares of the splits
-LARGE_GROUP_FILES = 20
 
 _CLASSES = {0: "real", 1: "forged"}
 
@@ -42,8 +38,8 @@ class IndexParams(LayoutParams):
 
     split_policy: Literal["hash", "official"] = Field(
         "hash",
-        description="hash: groups are dealt by hash; official: the dataset's own splits, validation and calibration "
-        "carved out of train by group where it has none",
+        description="hash: groups are dealt by hash, and where one swallows the dataset its identities one by one; "
+        "official: the dataset's own splits, validation and calibration carved out of train by group where it has none",
     )
     split_shares: Mapping[Split, float] = Field(
         {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2},
@@ -102,8 +98,10 @@ def index_source(
 
     Of exact copies (same bytes, same label) the first by path is used and the others are refused as ``duplicate``;
     an image under both labels is refused in all its copies, as ``label_conflict``. Groups are connected components
-    over the memberships that the layout gives, and copies of one file join theirs. The result does not depend on
-    the number of workers.
+    over the memberships that the layout gives, and copies of one file join theirs; a forgery of identities that lie in
+    different splits is refused as ``cross_split`` (:func:`tables.splits.deal`). An official split is followed even
+    where it leaks; :func:`media.leaks.split_leaks` names what it leaks. The result does not depend on the number of
+    workers.
 
     Args:
         source: where the files lie; its refused files are taken over.
@@ -116,7 +114,9 @@ def index_source(
         UserError: the source is not of the study's layout, holds no file, or not the single image; or the official
             split is asked for and there is none.
     """
-    taken, refusals = _screen(_entries(source, study, params), params, labels_required)
+    layout, why = resolve_layout(study.layout, source.root, params)
+    logger.info("%s: layout %s (%s)", study.name, layout, why)
+    taken, refusals = _screen(_entries(source, layout, study, params), params, labels_required)
     files: list[_File] = []
     scans = scan_files(source.root, [entry.path for entry in taken], params.images, workers)
     for entry, scan in zip(taken, scans, strict=True):
@@ -125,9 +125,11 @@ def index_source(
         else:
             files.append(_File(entry, scan))
     kept, copies = _distinct(files)
-    rows = _rows(kept, _groups(files), study.name, params)
-    rejected = _rejected(source.rejected, refusals + copies)
-    _report(study.name, rows, rejected)
+    memberships = _memberships(files)
+    dealt = _deal(kept, memberships, params)
+    rows = _rows(kept, memberships, dealt, study.name)
+    rejected = _rejected(source.rejected, [*refusals, *copies, *_crossing(kept, dealt)])
+    _report(study.name, rows, rejected, dealt)
     return IndexResult(
         RecordStream(MANIFEST, lambda: batches_of(MANIFEST, rows)),
         RecordStream(REJECTED_FILES, lambda: batches_of(REJECTED_FILES, rejected)),
@@ -138,6 +140,8 @@ def index_source(
 def check_classes(manifest: Table) -> dict[str, dict[str, int]]:
     """Count the files of each split and class; stop where one is lacking, as nothing could be learned or judged.
 
+    Where the dataset annotates faces, these are counted.
+
     Returns:
         ``{split: {"real": count, "forged": count}}`` for all four splits.
 
@@ -145,8 +149,10 @@ def check_classes(manifest: Table) -> dict[str, dict[str, int]]:
         UserError: one line that names the split, the class and what to do.
     """
     counts: Counter[tuple[str, int | None]] = Counter()
-    for batch in manifest.batches(columns=["split", "label"]):
-        counts.update(zip(batch["split"].to_pylist(), batch["label"].to_pylist(), strict=True))
+    for batch in manifest.batches(columns=["split", "label", "given_faces"]):
+        for row in batch.to_pylist():
+            labels = [row["label"]] if row["given_faces"] is None else [face["label"] for face in row["given_faces"]]
+            counts.update((row["split"], label) for label in labels)
     table: dict[str, dict[str, int]] = {
         split: {name: counts[split, label] for label, name in _CLASSES.items()} for split in SPLITS
     }
@@ -166,12 +172,12 @@ def check_classes(manifest: Table) -> dict[str, dict[str, int]]:
     return table
 
 
-def _entries(source: MediaSource, study: DatasetStudy, params: IndexParams) -> list[MediaEntry]:
-    entries = list(LAYOUTS[study.layout].read(source.root, params))
+def _entries(source: MediaSource, layout: str, study: DatasetStudy, params: IndexParams) -> list[MediaEntry]:
+    entries = list(LAYOUTS[layout].read(source.root, params))
     if not entries:
         raise UserError(f"{source.root}: no media file in the source; check study.uri and study.layout")
     if params.split_policy == "official" and not any(entry.split for entry in entries):
-        raise UserError(f"{study.name}: layout {study.layout} finds no official split; set split_policy to hash")
+        raise UserError(f"{study.name}: layout {layout} finds no official split; set split_policy to hash")
     return _single(entries, study.single_image) if study.single_image else entries
 
 
@@ -207,7 +213,7 @@ def _screened(entry: MediaEntry, params: IndexParams, labels_required: bool) -> 
         return entry.refused
     if not labels_required:
         return None
-    if entry.label is None:
+    if not entry.is_labelled:
         return entry.refused or Refused(Reason.UNLABELLED, "no label")
     if params.split_policy == "official" and entry.split is None:
         return Refused(Reason.UNLABELLED, "in none of the official splits")
@@ -224,7 +230,7 @@ def _distinct(files: Sequence[_File]) -> tuple[list[_File], list[Refusal]]:
     for same in copies.values():
         same.sort(key=lambda file: (file.entry.label is None, file.entry.path))
         first, *others = same
-        if {file.entry.label for file in same} >= {0, 1}:
+        if len({_truth(file.entry) for file in same} - {None}) > 1:
             refusals += [(file.entry.path, _conflict(file, same)) for file in same]
             continue
         kept.append(first)
@@ -233,31 +239,75 @@ def _distinct(files: Sequence[_File]) -> tuple[list[_File], list[Refusal]]:
     return kept, refusals
 
 
+def _truth(entry: MediaEntry) -> object:
+    """What the layout says of a file: its label or those of its faces; None if nothing."""
+    return tuple((face.box, face.label) for face in entry.faces) or entry.label
+
+
 def _conflict(file: _File, same: Sequence[_File]) -> Refused:
-    other = next(f.entry.path for f in same if f.entry.label not in (None, file.entry.label))
-    return Refused(Reason.LABEL_CONFLICT, f"same bytes as {other}, which has the other label")
+    other = next((f.entry.path for f in same if _truth(f.entry) not in (None, _truth(file.entry))), file.entry.path)
+    return Refused(Reason.LABEL_CONFLICT, f"same bytes as {other}, which has another label")
 
 
-def _groups(files: Iterable[_File]) -> dict[str, str]:
-    """Group by SHA-256; copies of one file join the groups that they lie in, refused or not."""
-    memberships: defaultdict[str, list[str]] = defaultdict(list)
+def _memberships(files: Iterable[_File]) -> dict[str, tuple[str, ...]]:
+    """What each content belongs to, by SHA-256: copies of one file bind the groups that they lie in, refused or not."""
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for file in files:
-        memberships[file.scan.sha256] += file.entry.memberships
-    return group_names(memberships)
+        found[file.scan.sha256].update(dict.fromkeys(file.entry.memberships))
+    return {sha256: tuple(tags) for sha256, tags in found.items()}
 
 
-def _rows(files: Sequence[_File], groups: Mapping[str, str], source: str, params: IndexParams) -> list[dict[str, Any]]:
-    carved = _carved_shares(files, params)
+def _deal(kept: Sequence[_File], memberships: Mapping[str, Sequence[str]], params: IndexParams) -> Deal:
+    """Groups and splits by SHA-256. Files of an official split follow it; its train is dealt, to carve out of it what
+    the dataset lacks."""
+    if params.split_policy == "hash":
+        return deal(memberships, params.split_shares, params.split_salt)
+    dealt = Deal({}, {}, {}, {})
+    for official in (*SPLITS, None):
+        own = {file.scan.sha256: memberships[file.scan.sha256] for file in kept if file.entry.split == official}
+        part = deal(own, _shares_of(official, kept, params), params.split_salt)
+        dealt.groups.update(part.groups)
+        dealt.splits.update(part.splits)
+        dealt.crossing.update(part.crossing)
+        dealt.divided.update(part.divided)
+    return dealt
+
+
+def _shares_of(official: Split | None, files: Iterable[_File], params: IndexParams) -> Mapping[Split, float]:
+    if official is None:
+        return params.split_shares
+    return _carved_shares(files, params) if official == "train" else {official: 1.0}
+
+
+def _crossing(kept: Iterable[_File], dealt: Deal) -> Iterator[Refusal]:
+    for file in kept:
+        if own := dealt.crossing.get(file.scan.sha256):
+            places = ", ".join(f"{tag} in {split}" for tag, split in own.items())
+            yield file.entry.path, Refused(Reason.CROSS_SPLIT, f"it belongs to {places}")
+
+
+def _rows(
+    files: Iterable[_File], memberships: Mapping[str, Sequence[str]], dealt: Deal, source: str
+) -> list[dict[str, Any]]:
     rows = []
     for file in files:
-        entry, scan, group = file.entry, file.scan, groups[file.scan.sha256]
-        if params.split_policy == "official" and entry.split:
-            split = hash_split(group, carved, params.split_salt) if entry.split == "train" else entry.split
-        else:
-            split = hash_split(group, params.split_shares, params.split_salt)
-        row = {"sample_id": sample_id(scan.sha256), "path": entry.path, "label": entry.label, "group": group}
-        rows.append({**row, "split": split, "method": entry.method, "source": source, **asdict(scan)})
+        entry, scan, sha256 = file.entry, file.scan, file.scan.sha256
+        if sha256 in dealt.crossing:
+            continue
+        row: dict[str, Any] = asdict(scan) | {"sample_id": sample_id(sha256), "path": entry.path, "source": source}
+        row |= {"label": entry.label, "method": entry.method, "mask": entry.mask, "given_faces": _given(entry.faces)}
+        row |= {"group": dealt.groups[sha256], "split": dealt.splits[sha256], "memberships": memberships[sha256]}
+        rows.append(row)
     return sorted(rows, key=lambda row: str(row["sample_id"]))
+
+
+def _given(faces: Sequence[GivenFace]) -> list[dict[str, Any]] | None:
+    if not faces:
+        return None
+    return [
+        {**dict(zip("xywh", face.box, strict=True)), "label": face.label, "polygons": list(face.polygons)}
+        for face in faces
+    ]
 
 
 def _carved_shares(files: Iterable[_File], params: IndexParams) -> dict[Split, float]:
@@ -286,10 +336,13 @@ def _near_duplicates(rows: Sequence[Mapping[str, Any]], max_distance: int) -> It
         )
 
 
-def _report(name: str, rows: Sequence[Mapping[str, Any]], rejected: Sequence[Mapping[str, str]]) -> None:
+def _report(name: str, rows: Sequence[Mapping[str, Any]], rejected: Sequence[Mapping[str, str]], dealt: Deal) -> None:
     reasons = Counter(row["reason"] for row in rejected).most_common()
     refused = ", ".join(f"{reason} {count:,}" for reason, count in reasons) or "none"
     logger.info("%s: %s files in the manifest; refused: %s", name, f"{len(rows):,}", refused)
-    for group, count in Counter(row["group"] for row in rows).most_common(1):
-        if count > max(LARGE_GROUP_FILES, LARGE_GROUP_SHARE * len(rows)):
-            logger.warning("%s: group %s holds %d of %d files and cannot be divided", name, group, count, len(rows))
+    for group, count in dealt.divided.items():
+        logger.warning(
+            "%s: group %s holds %d of %d files; the identities in it are sent to splits one by one, and %d files that "
+            "belong to several splits are refused",
+            name, group, count, len(rows) + len(dealt.crossing), len(dealt.crossing),
+        )  # fmt: skip

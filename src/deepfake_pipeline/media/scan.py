@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from itertools import islice
 from pathlib import Path
 
 from deepfake_pipeline.engine import map_batches
-from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits, decode_image, looks_like_image
+from deepfake_pipeline.media.frames import first_frame
+from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits, RGBImage, decode_image, looks_like_image
+from deepfake_pipeline.media.kinds import MediaKind, kind_of_file
 from deepfake_pipeline.media.phash import perceptual_hash
 from deepfake_pipeline.tables import Reason, Refused
 from deepfake_pipeline.tables.ids import sha256_hex
@@ -20,13 +23,15 @@ BATCH_FILES = 64
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a look into a media file gives: digest, size in px and bytes, perceptual hash."""
+    """What a look into a media file gives: digest, size in px and bytes, perceptual hash (of a video: of its first
+    frame), and whether it is an image or a video."""
 
     sha256: str
     width: int
     height: int
     bytes: int
     phash: int
+    kind: MediaKind = "image"
 
 
 def scan_files(root: Path, paths: Sequence[str], limits: ImageLimits, workers: int) -> Iterator[Scan | Refused]:
@@ -44,20 +49,50 @@ def scan_files(root: Path, paths: Sequence[str], limits: ImageLimits, workers: i
 
 
 def scan_file(path: Path, limits: ImageLimits) -> Scan:
-    """Read, hash and decode one file.
+    """Read, hash and decode one file; of a video, its first frame.
 
     Raises:
-        Refused: ``missing``, ``unreadable``, and what :func:`decode_image` raises.
+        Refused: ``missing``, ``unreadable``, and what :func:`decode_image` or :func:`first_frame` raise.
     """
+    if kind_of_file(path.name, _head(path)) == "video":
+        return scan_video(path, limits)
     data = read_bytes(path, limits)
-    rgb = decode_image(data, limits)
-    return Scan(
-        sha256=sha256_hex(data),
-        width=rgb.shape[1],
-        height=rgb.shape[0],
-        bytes=len(data),
-        phash=perceptual_hash(rgb),
-    )
+    return _scan(sha256_hex(data), len(data), decode_image(data, limits), "image")
+
+
+def scan_video(path: Path, limits: ImageLimits) -> Scan:
+    """Hash a video, in constant memory, and decode its first frame.
+
+    Raises:
+        Refused: ``too_large``, ``empty``, ``unreadable``, ``decompression_bomb``, ``too_small``.
+    """
+    size = path.stat().st_size
+    if not size:
+        raise Refused(Reason.EMPTY, "0 bytes")
+    if size > limits.max_video_bytes:
+        raise Refused(Reason.TOO_LARGE, f"{size:,} bytes, the limit is {limits.max_video_bytes:,}")
+    frame = first_frame(path, limits)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Refused(Reason.UNREADABLE, str(error)) from error
+    return _scan(digest, size, frame, "video")
+
+
+def _scan(digest: str, size: int, rgb: RGBImage, kind: MediaKind) -> Scan:
+    return Scan(digest, rgb.shape[1], rgb.shape[0], size, perceptual_hash(rgb), kind)
+
+
+def _head(path: Path) -> bytes:
+    """First bytes of a file; none of what is no regular file or cannot be read: reading it says why."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return b""
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except (OSError, ValueError):
+        return b""
 
 
 def read_bytes(path: Path, limits: ImageLimits) -> bytes:

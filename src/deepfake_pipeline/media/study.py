@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from deepfake_pipeline.media.images import ImageType
-from deepfake_pipeline.media.layouts import LAYOUTS
+from deepfake_pipeline.media.layouts import AUTO, LAYOUTS
 from deepfake_pipeline.tables.errors import UserError
 
 
@@ -36,8 +36,8 @@ class DatasetStudy(BaseModel):
     )
     layout: str = Field(
         "rendered",
-        description=f"how files and labels lie in the source: one of {', '.join(LAYOUTS)}",
-        json_schema_extra={"enum": list(LAYOUTS)},
+        description=f"how files and labels lie in the source: auto (the one that fits), {', '.join(LAYOUTS)}",
+        json_schema_extra={"enum": [AUTO, *LAYOUTS]},
     )
     height: int = Field(160, ge=16, le=1024, description="px, 16 to 1024: height of a crop (paper 000)")
     width: int = Field(160, ge=16, le=1024, description="px, 16 to 1024: width of a crop (paper 000)")
@@ -64,8 +64,8 @@ class DatasetStudy(BaseModel):
     @field_validator("layout")
     @classmethod
     def _layout_is_known(cls, layout: str) -> str:
-        if layout not in LAYOUTS:
-            raise ValueError(f"layout '{layout}' is unknown: use one of {', '.join(LAYOUTS)}")
+        if layout not in (AUTO, *LAYOUTS):
+            raise ValueError(f"layout '{layout}' is unknown: use one of {', '.join((AUTO, *LAYOUTS))}")
         return layout
 
     @model_validator(mode="after")

@@ -39,13 +39,24 @@ def check_parameters(given: Mapping[str, Any]) -> None:
     Raises:
         UserError: an unknown group or key, or a value that is not allowed; one line that names the key.
     """
+    validated(given)
+
+
+def validated(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameter objects of every group, by its name.
+
+    Raises:
+        UserError: as of :func:`check_parameters`.
+    """
     if unknown := sorted(given.keys() - GROUPS.keys()):
         raise UserError(f"unknown parameter group {', '.join(unknown)}: the groups are {', '.join(sorted(GROUPS))}")
+    groups: dict[str, Any] = {}
     for group, model in GROUPS.items():
         try:
-            model.model_validate(given.get(group, {}))
+            groups[group] = model.model_validate(given.get(group, {}))
         except ValidationError as error:
             raise UserError("; ".join(_lines(group, model, error))) from error
+    return groups
 
 
 def _lines(group: str, model: type[BaseModel], error: ValidationError) -> list[str]:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+GIVEN_FACE = pa.struct(
+    [
+        pa.field("x", pa.float32()),  # box in px of the image
+        pa.field("y", pa.float32()),
+        pa.field("w", pa.float32()),
+        pa.field("h", pa.float32()),
+        pa.field("label", pa.int8()),  # of this face; null = unknown
+        pa.field("polygons", pa.list_(pa.list_(pa.float32()))),  # outlines: x, y, x, y, …
+    ]
+)
+
 MANIFEST = pa.schema(
     [
         pa.field("sample_id", pa.string(), nullable=False),
         pa.field("path", pa.string(), nullable=False),  # below the root of the source, with forward slashes
         pa.field("sha256", pa.string(), nullable=False),
-        pa.field("label", pa.int8()),  # 1 = forged, 0 = real, null = unknown
+        pa.field("label", pa.int8()),  # 1 = forged, 0 = real, null = unknown or different from face to face
         pa.field("group", pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field("method", pa.string()),  # how the forgery was made; null for real ones
@@ -17,7 +28,11 @@ MANIFEST = pa.schema(
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         pa.field("bytes", pa.int64(), nullable=False),
-        pa.field("phash", pa.uint64(), nullable=False),
+        pa.field("phash", pa.uint64(), nullable=False),  # of a video: of its first frame
+        pa.field("kind", pa.string(), nullable=False),  # image or video
+        pa.field("memberships", pa.list_(pa.string()), nullable=False),  # what must not leak; groups follow from it
+        pa.field("given_faces", pa.list_(GIVEN_FACE)),  # the dataset's own annotation; null where it has none
+        pa.field("mask", pa.string()),  # path of the picture or video that shows what was forged
     ]
 )
 

@@ -232,3 +232,55 @@ class TestWhichTable:
         touch(tmp_path, "a/b/c.csv", "1.jpg")
         with pytest.raises(UserError, match="no manifest"):
             read(tmp_path)
+
+
+class TestJsonLines:
+    def test_labels_and_groups(self, tmp_path):
+        touch(tmp_path, "faces/real.jpg", "faces/fake.jpg")
+        lines = [
+            '{"File": "faces/real.jpg", "label": 0, "note": [1]}',
+            '{"file": "faces/fake.jpg", "label": true, "original": "real.jpg"}',
+        ]
+        assert read(tmp_path, "\n".join(lines), "truth.jsonl") == [
+            MediaEntry("faces/real.jpg", 0, ("faces/real.jpg",)),
+            MediaEntry("faces/fake.jpg", 1, ("faces/real.jpg",)),
+        ]
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.binary(max_size=100))
+    def test_any_bytes_after_the_first_line(self, tmp_path_factory, body):
+        root = tmp_path_factory.mktemp("jsonl")
+        touch(root, "ok.jpg")
+        line = b'{"file": "ok.jpg", "label": "REAL"}\n'
+        entries = read(root, line + body + b"\n" + line, "a.jsonl")
+        assert entries[-1].refused is None
+        assert all(entry.refused is not None for entry in entries[1:-1])
+
+    @pytest.mark.parametrize("text", ["", "[]", '{"path": "a", "label": 1}'])
+    def test_no_object_with_the_columns(self, tmp_path, text):
+        with pytest.raises(UserError, match=r"a\.jsonl: no "):
+            read(tmp_path, text, "a.jsonl")
+
+
+class TestSeveralTables:
+    def test_each_part_has_its_own_and_one_may_be_chosen(self, tmp_path):
+        for part in ("a", "b"):
+            touch(tmp_path, f"{part}/1.jpg")
+            (tmp_path / part / "metadata.csv").write_text("file,label\n1.jpg,REAL\n")
+        touch(tmp_path, "a/notes.csv")
+        assert [entry.path for entry in read(tmp_path)] == ["a/1.jpg", "b/1.jpg"]
+        assert [entry.path for entry in read(tmp_path, manifest="b/*.csv")] == ["b/1.jpg"]
+
+    def test_a_table_named_as_a_split_gives_it(self, tmp_path):
+        touch(tmp_path, "1", "2", "3")
+        (tmp_path / "train.csv").write_text("file,label\n1,REAL\n")
+        (tmp_path / "test.jsonl").write_text('{"file": "2", "label": 1}\n{"file": "3", "label": 1, "split": "val"}\n')
+        assert {entry.path: entry.split for entry in read(tmp_path)} == {"1": "train", "2": "test", "3": "validation"}
+
+    def test_a_file_in_two_tables(self, tmp_path):
+        touch(tmp_path, "1", "2")
+        (tmp_path / "all.csv").write_text("file,label,group\n1,REAL,a\n2,FAKE,b\n")
+        (tmp_path / "test.csv").write_text("file,label,group\n1,REAL,c\n2,REAL,\n")
+        one, two = read(tmp_path)
+        assert (one.label, one.split, one.memberships, one.refused) == (0, "test", ("a", "c"), None)
+        assert two.refused.reason is Reason.LABEL_CONFLICT

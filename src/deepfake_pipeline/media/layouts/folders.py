@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
+from deepfake_pipeline.media.kinds import kind_of_name
 from deepfake_pipeline.media.layouts.base import FORGED, LayoutParams, MediaEntry
 from deepfake_pipeline.media.layouts.names import ClassNames, split_of
 from deepfake_pipeline.media.paths import walk_files
@@ -30,6 +31,14 @@ class Folders:
     ``Train/Real/001.jpg`` and ``Test/Real/001.jpg`` do not: numbers start anew in each split. Files in directories
     below the class (``Fake/video7/0001.png``) are grouped by those directories: frames of one video.
     """
+
+    def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
+        """Media in directories that name a class; see :class:`Layout`."""
+        classes = ClassNames(params.class_map)
+        media = [PurePosixPath(path) for path in files if kind_of_name(path)]
+        wrapping = _wrapping([path.parts[:-1] for path in media], classes)
+        named = {part for path in media for part in path.parts[wrapping:-1] if classes.label(part) is not None}
+        return f"media in directories that name a class ({', '.join(sorted(named)[:4])})" if named else None
 
     def read(self, root: Path, params: LayoutParams) -> Iterator[MediaEntry]:
         """Every file below the root; see :class:`Layout`."""

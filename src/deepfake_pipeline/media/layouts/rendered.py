@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deepfake_pipeline.media.layouts.base import FORGED, LayoutParams, MediaEntry
@@ -17,6 +17,10 @@ _COLUMNS = ("path", "label", "method", "pair")
 class Rendered:
     """``truth.parquet`` in the root, with the columns path, label, method and pair. The group is the pair: the two
     identities that are swapped with one another and with no other."""
+
+    def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
+        """See :class:`Layout`."""
+        return f"{TRUTH} in the root" if TRUTH in files else None
 
     def read(self, root: Path, params: LayoutParams) -> Iterator[MediaEntry]:
         """Every row of the truth; see :class:`Layout`."""
