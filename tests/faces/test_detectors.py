@@ -132,7 +132,7 @@ def test_given_boxes_get_the_points_of_the_face_inside(detector: MtcnnDetector, 
     assert (found.scores == 1).all()
     points = {tuple(face.box): face.landmarks for face in found}
     assert points[tuple(boxes[2])] is None
-    np.testing.assert_allclose(points[tuple(boxes[1])], rendered[1].landmarks + [160, 0], atol=8)
+    np.testing.assert_allclose(points[tuple(boxes[1])], rendered[1].landmarks + np.float32([160, 0]), atol=8)
 
 
 def test_given_boxes_without_points_or_without_boxes(rendered: list[RenderedFace]) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,6 @@ from deepfake_pipeline.media.images import RGBImage
 from deepfake_pipeline.media.sampling import SceneCuts, VideoSampling, planned_frames
 from deepfake_pipeline.tables import Reason, Refused
 
-SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv"})
 CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 
 _BEGINNINGS: tuple[tuple[int, bytes], ...] = (  # offset and first bytes of the containers above
@@ -219,7 +219,7 @@ class _Video:
                     keys.append(packet.pts)
         self.rewind()
         times, keys = array("q", sorted(times)), array("q", sorted(keys))
-        if not exact or not keys or any(a == b for a, b in zip(times, times[1:], strict=False)):
+        if not exact or not keys or any(a == b for a, b in pairwise(times)):
             return None
         if self.stream.frames > len(times) and self._damage == "":
             self.note(f"{len(times)} of {self.stream.frames} frames are there")
