@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset as pads
 import pytest
 
@@ -24,6 +25,8 @@ from deepfake_pipeline.tables.stream import RecordStream, write_shards
 
 GEOMETRY = CropGeometry(kind="aligned", height=96, width=96, faces=FaceParams(margin=0.2))
 GROUP = pads.field("group")
+# pyarrow writes lists of fixed length with nulls among them to Parquet, but cannot read them again
+SCHEMA = FACES.set(FACES.get_field_index("landmarks"), pa.field("landmarks", pa.list_(pa.float32())))
 
 
 def _table(folder: Path, schema: Any, rows: list[dict[str, Any]]) -> ParquetTable:
@@ -64,7 +67,7 @@ def rows(rendered: list[RenderedFace]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def faces(tmp_path: Path, rows: list[dict[str, Any]]) -> ParquetTable:
-    return _table(tmp_path / "faces", FACES, rows)
+    return _table(tmp_path / "faces", SCHEMA, rows)
 
 
 @pytest.fixture
@@ -148,7 +151,7 @@ def test_coco_has_a_category_for_faces_without_a_label(
     manifest: ParquetTable, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     rows[0] |= {"label": None, "landmarks": None}
-    export_coco(_table(tmp_path / "more", FACES, rows[:1]), manifest, tmp_path / "faces.json")
+    export_coco(_table(tmp_path / "more", SCHEMA, rows[:1]), manifest, tmp_path / "faces.json")
     coco = json.loads((tmp_path / "faces.json").read_text())
     assert [one["name"] for one in coco["categories"]] == ["Real", "Fake", "Unlabelled"]
     assert coco["annotations"][0]["category_id"] == 2
