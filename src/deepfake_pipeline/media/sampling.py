@@ -93,7 +93,7 @@ class SceneCuts:
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
-        self._last: NDArray[np.float32] | None = None
+        self._last: NDArray[np.floating] | None = None
         self._difference = 0.0
 
     def score(self, image: NDArray[np.uint8]) -> float:
