@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from deepfake_pipeline.faces import Detections, FaceParams
+from deepfake_pipeline.faces import Detections, FaceParams, GivenParams
 from deepfake_pipeline.faces.extract import FaceExtractor
-from deepfake_pipeline.faces.given import given_detections, label_of
+from deepfake_pipeline.faces.given import GivenDetector, label_of
 from deepfake_pipeline.media.images import ImageLimits, encode_image
 from deepfake_pipeline.media.study import DatasetStudy
 
@@ -37,7 +37,8 @@ def test_unclear_labels_are_null():
 
 
 def test_given_boxes_are_sure_and_have_no_points():
-    found = given_detections([RIGHT, LEFT])
+    blank = np.zeros((120, 200, 3), np.uint8)
+    (found,) = GivenDetector(GivenParams(points=False), _Elsewhere()).detect_given([blank], [[RIGHT, LEFT]])
     assert [one.box.tolist() for one in found] == [[5, 10, 50, 60], [100, 20, 60, 50]]
     assert all(one.score == 1 and one.landmarks is None for one in found)
 
@@ -65,7 +66,8 @@ def test_each_face_has_its_own_label(tmp_path, detector, labels, seen):
     ]
     params = FaceParams.model_validate({"detector": {"name": detector}, "min_size": 20})
     elsewhere = _Elsewhere()
+    searcher = GivenDetector(GivenParams(points=False), elsewhere) if detector == "given" else elsewhere
     study = DatasetStudy(height=32, width=32)
-    found = FaceExtractor(tmp_path, study, params, ImageLimits(), elsewhere)(rows).faces
+    found = FaceExtractor(tmp_path, study, params, ImageLimits(), searcher)(rows).faces
     assert found["label"].to_pylist() == labels and elsewhere.seen == seen
     assert found["method"].to_pylist() == ["swap" if label else None for label in labels]

@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import laplace
 
 from deepfake_pipeline.faces.detections import Detections
-from deepfake_pipeline.faces.measure import brightness, light_uniformity, sharpness, yaw
+from deepfake_pipeline.faces.measure import brightness, light_uniformity, motion_blur, sharpness, yaw
 from deepfake_pipeline.media.render.faces import RenderedFace
 
 _FRONTAL = np.array([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]], np.float32)
@@ -40,6 +40,28 @@ def test_an_enlarged_crop_is_not_sharper() -> None:
     small = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     large = cv2.resize(small, (300, 300), interpolation=cv2.INTER_CUBIC)
     assert sharpness(large) < 1.1 * sharpness(cv2.resize(small, (128, 128), interpolation=cv2.INTER_CUBIC))
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_motion_blur_runs_from_noise_to_stripes(turns: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128))
+    stripes = np.broadcast_to(noise[:, :1], noise.shape)
+    dragged = cv2.blur(noise.astype(np.uint8), (9, 1)).astype(int)
+    values = [motion_blur(_grey(np.rot90(picture, turns))) for picture in (noise, dragged, stripes)]
+    assert values[0] < 0.03
+    assert 0.5 < values[1] < values[2]
+    assert values[2] == pytest.approx(1, abs=1e-6)
+    assert motion_blur(np.full((40, 60, 3), 9, np.uint8)) == 0
+
+
+def test_motion_blur_of_faces_rises_with_motion_and_not_with_focus(rendered: list[RenderedFace]) -> None:
+    faces = [face.image for face in rendered[:12]]
+    sharp, soft, moved = (
+        np.array([motion_blur(change(face)) for face in faces])
+        for change in (np.asarray, lambda face: cv2.GaussianBlur(face, (0, 0), 2), lambda face: cv2.blur(face, (1, 11)))
+    )
+    assert (moved > sharp + 0.1).all()
+    assert abs(np.median(soft) - np.median(sharp)) < 0.1
 
 
 def test_brightness_is_the_mean_luma() -> None:

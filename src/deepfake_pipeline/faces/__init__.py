@@ -6,17 +6,26 @@ from collections.abc import Callable
 from typing import Any
 
 from deepfake_pipeline.faces.detections import Detection, Detections, FaceDetector
-from deepfake_pipeline.faces.params import FaceDetectorParams, FaceParams, GivenParams, MtcnnParams
+from deepfake_pipeline.faces.params import (
+    DlibParams,
+    FaceDetectorParams,
+    FaceParams,
+    GivenParams,
+    MtcnnParams,
+    YunetParams,
+)
 
 __all__ = [
     "DETECTORS",
     "Detection",
     "Detections",
+    "DlibParams",
     "FaceDetector",
     "FaceDetectorParams",
     "FaceParams",
     "GivenParams",
     "MtcnnParams",
+    "YunetParams",
     "build_detector",
 ]
 
@@ -27,11 +36,30 @@ def _mtcnn(params: MtcnnParams, accelerator: str) -> FaceDetector:
     return MtcnnDetector(params, accelerator)
 
 
+def _yunet(params: YunetParams, accelerator: str) -> FaceDetector:
+    from deepfake_pipeline.faces.yunet import YunetDetector
+
+    return YunetDetector(params)
+
+
+def _dlib(params: DlibParams, accelerator: str) -> FaceDetector:
+    from deepfake_pipeline.faces.dlib_hog import DlibDetector
+
+    return DlibDetector(params)
+
+
 def _given(params: GivenParams, accelerator: str) -> FaceDetector:
-    return _mtcnn(params.elsewhere, accelerator)  # given boxes stand in the manifest, and nothing is to be built
+    from deepfake_pipeline.faces.given import GivenDetector
+
+    return GivenDetector(params, _mtcnn(params.elsewhere, accelerator))
 
 
-DETECTORS: dict[str, Callable[[Any, str], FaceDetector]] = {"mtcnn": _mtcnn, "given": _given}
+DETECTORS: dict[str, Callable[[Any, str], FaceDetector]] = {
+    "mtcnn": _mtcnn,
+    "yunet": _yunet,
+    "dlib": _dlib,
+    "given": _given,
+}
 
 
 def build_detector(params: FaceDetectorParams | None = None, accelerator: str = "cpu") -> FaceDetector:
@@ -39,10 +67,10 @@ def build_detector(params: FaceDetectorParams | None = None, accelerator: str = 
 
     Args:
         params: by default those of MTCNN.
-        accelerator: ``cpu``, ``cuda`` or ``auto`` (CUDA where there is one).
+        accelerator: ``cpu``, ``cuda`` or ``auto`` (CUDA where there is one); yunet and dlib run on the CPU.
 
     Raises:
-        UserError: what it needs is not installed.
+        UserError: what it needs is not installed, or its model file cannot be used.
     """
     params = params or MtcnnParams()
     return DETECTORS[params.name](params, accelerator)

@@ -15,7 +15,7 @@ from deepfake_pipeline.engine import map_batches
 from deepfake_pipeline.faces import build_detector
 from deepfake_pipeline.faces.detections import Detection, Detections, FaceDetector, Image
 from deepfake_pipeline.faces.geometry import CropGeometry, crop_geometry, cut
-from deepfake_pipeline.faces.given import given_detections, label_of
+from deepfake_pipeline.faces.given import GivenDetector, label_of
 from deepfake_pipeline.faces.measure import brightness, light_uniformity, sharpness, yaw
 from deepfake_pipeline.faces.params import FaceParams
 from deepfake_pipeline.media.frames import frames_of
@@ -177,16 +177,21 @@ class FaceExtractor:
     def _found(self, frames: list[Frame]) -> list[Detections]:
         if self.detector is None:
             return [Detections.none()] * len(frames)
-        given = [self._given(frame) for frame in frames]
-        searched = iter(self.detector.detect([f.image for f, own in zip(frames, given, strict=True) if own is None]))
-        found = [next(searched) if own is None else own for own in given]
+        found = self._searched(frames)
         return [one.where(one.scores >= self.params.min_score).first(self.params.max_faces) for one in found]
 
-    def _given(self, frame: Frame) -> Detections | None:
-        """The boxes that come with the image, if they are to be used and there are any."""
-        if self.params.detector.name != "given" or not frame.row.get("given_faces"):
-            return None
-        return given_detections(frame.row["given_faces"])
+    def _searched(self, frames: list[Frame]) -> list[Detections]:
+        """Faces of each frame: its annotated ones where those are to be used, else what the detector finds."""
+        assert self.detector is not None
+        if not isinstance(self.detector, GivenDetector):
+            return self.detector.detect([frame.image for frame in frames])
+        found: dict[int, Detections] = {}
+        annotated = [number for number, frame in enumerate(frames) if frame.row.get("given_faces")]
+        others = [number for number in range(len(frames)) if number not in annotated]
+        given = [frames[number].row["given_faces"] for number in annotated]
+        found |= zip(annotated, self.detector.detect_given([frames[n].image for n in annotated], given), strict=True)
+        found |= zip(others, self.detector.detect([frames[n].image for n in others]), strict=True)
+        return [found[number] for number in range(len(frames))]
 
     def _faces(self, frame: Frame, found: Detections, rejected: list[Row]) -> list[Row]:
         if self.study.crop == "tiles":

@@ -28,6 +28,26 @@ def sharpness(crop: Image) -> float:
     return float(cv2.Laplacian(luma, cv2.CV_64F, ksize=1, borderType=cv2.BORDER_REFLECT_101).var())
 
 
+def motion_blur(crop: Image) -> float:
+    """How much the fine detail of the face runs in one direction, in [0, 1]; motion blurs along its way alone.
+
+    The coherence of the structure tensor of the whole face, ``(l1 - l2) / (l1 + l2)`` of its eigenvalues (Bigün and
+    Granlund, ICCV 1987), at 128×128 px after coarse shapes (Gaussian, sigma 3) are taken away; the middle counts
+    (70 % of each side). Sharp and evenly blurred faces have 0 to 0.5; a motion over 9 px of the 128 gives 0.3 to
+    0.9. A flat picture has 0.
+
+    Args:
+        crop: RGB uint8 ``(H, W, 3)``.
+    """
+    luma = cv2.resize(_luma(crop), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
+    fine = luma - cv2.GaussianBlur(luma, (0, 0), 3)
+    inset = round(0.15 * _SIDE)
+    middle = np.s_[inset:-inset, inset:-inset]
+    across, down = (cv2.Scharr(fine, cv2.CV_64F, dx, 1 - dx)[middle] for dx in (1, 0))
+    xx, xy, yy = (across**2).mean(), (across * down).mean(), (down**2).mean()
+    return float(np.hypot(xx - yy, 2 * xy) / (xx + yy)) if xx + yy > 0 else 0.0
+
+
 def brightness(crop: Image) -> float:
     """Mean luma (BT.601) in [0, 1].
 

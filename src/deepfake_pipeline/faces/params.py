@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
@@ -32,6 +31,39 @@ class MtcnnParams(BaseModel):
         return thresholds
 
 
+class YunetParams(BaseModel):
+    """YuNet (Wu, Peng and Yu 2023, Machine Intelligence Research 20), from an ONNX file, through OpenCV."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["yunet"] = Field("yunet", description="the detector that these parameters belong to")
+    model: str = Field(min_length=1, description="path of the ONNX file")
+    sha256: str = Field(
+        "", pattern=r"^([0-9a-f]{64})?$", description="64 hex digits that the file must have; empty: not checked"
+    )
+    threshold: float = Field(0.6, gt=0, lt=1, description="in (0, 1): least score of a face")
+    overlap: float = Field(
+        0.3, gt=0, lt=1, description="in (0, 1): of two boxes with a larger intersection over union one is dropped"
+    )
+    max_side: int = Field(
+        1280, ge=64, le=8192, description="px: images whose longer side is longer are reduced to it before the search"
+    )
+
+
+class DlibParams(BaseModel):
+    """The frontal face detector of dlib, by histograms of oriented gradients (King 2015, arXiv 1502.00046)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["dlib"] = Field("dlib", description="the detector that these parameters belong to")
+    upsample: int = Field(
+        1, ge=0, le=3, description="times that images are doubled: faces from 80 px at 0, 40 px at 1, 20 px at 2"
+    )
+    margin: float = Field(
+        0.0, ge=-1, le=3, description="least distance from the decision boundary; below 0 finds more, and more in error"
+    )
+
+
 class GivenParams(BaseModel):
     """The boxes that come with the dataset (layout ``openforensics``)."""
 
@@ -39,16 +71,30 @@ class GivenParams(BaseModel):
 
     name: Literal["given"] = Field("given", description="the detector that these parameters belong to")
     elsewhere: MtcnnParams = Field(
-        default_factory=MtcnnParams, description="what looks for faces where no boxes are given, as in new photographs"
+        default_factory=MtcnnParams,
+        description="what looks for the five points in the boxes, and for faces where no boxes are given",
+    )
+    points: bool = Field(True, description="look for the five points; without them faces are not aligned")
+    min_overlap: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="in (0, 1]: least intersection over union of a given box and the face with the points",
     )
 
 
-def _named(value: Any) -> str:
-    return str(value.get("name", "mtcnn") if isinstance(value, Mapping) else value.name)
+def _detector_name(params: Any) -> str:
+    """Which detector parameters belong to; MTCNN where they do not say."""
+    name = params.get("name", "mtcnn") if isinstance(params, dict) else getattr(params, "name", "")
+    return str(name)
 
 
 FaceDetectorParams = Annotated[
-    Annotated[MtcnnParams, Tag("mtcnn")] | Annotated[GivenParams, Tag("given")], Discriminator(_named)
+    Annotated[MtcnnParams, Tag("mtcnn")]
+    | Annotated[YunetParams, Tag("yunet")]
+    | Annotated[DlibParams, Tag("dlib")]
+    | Annotated[GivenParams, Tag("given")],
+    Discriminator(_detector_name),
 ]
 
 

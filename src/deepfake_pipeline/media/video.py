@@ -1,0 +1,456 @@
+"""Videos: what a file holds, and chosen frames of it as RGB with exact times, in constant memory.
+
+FFmpeg decodes (through PyAV), on one thread. Files alone are read: playlists and other formats that name further
+files or addresses are refused, whatever their name ends in.
+"""
+
+from __future__ import annotations
+
+import math
+import stat
+import time
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from deepfake_pipeline.media.images import RGBImage
+from deepfake_pipeline.media.sampling import SceneCuts, VideoSampling, planned_frames
+from deepfake_pipeline.tables import Reason, Refused
+
+CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
+
+_BEGINNINGS: tuple[tuple[int, bytes], ...] = (  # offset and first bytes of the containers above
+    *((4, box) for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),
+    (0, b"\x1a\x45\xdf\xa3"),
+    (8, b"AVI "),
+    (0, b"\x47\x40"),
+    (0, b"\0\0\1\xba"),
+    (0, b"FLV\1"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    (0, b"OggS"),
+)
+HEAD_BYTES = 16  # enough of a file for looks_like_video
+
+_WORTH_A_SEEK = 8  # frames: fewer are decoded rather than jumped over
+
+Frame = Any  # av.VideoFrame
+_clock = time.monotonic
+
+
+class VideoLimits(BaseModel):
+    """What a video file may be at most."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_bytes: int = Field(8 * 2**30, ge=1, description="bytes of a file at most; larger ones are too_large")
+    max_pixels: int = Field(
+        50_000_000, ge=1, description="width × height of a frame at most; more is a decompression_bomb"
+    )
+    min_side: int = Field(16, ge=1, le=4096, description="px of the shorter side at least; less is too_small")
+    max_seconds: float = Field(4 * 3600.0, gt=0, description="duration at most; longer ones are too_large")
+    timeout: float = Field(
+        600.0, gt=0, description="seconds of reading and decoding one file at most; beyond them: timeout"
+    )
+
+
+_LIMITS = VideoLimits()
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file holds.
+
+    Attributes:
+        width: px of a frame, upright; pixels are taken as square.
+        height: px of a frame, upright.
+        frames: as the container counts them; None where it does not. A damaged file may hold fewer.
+        seconds: duration as the container gives it; None where it does not.
+        fps: frames a second, the mean; None where it is unknown.
+        codec: FFmpeg's name of the picture's codec.
+        rotation: degrees clockwise by which stored frames are turned to stand upright: 0, 90, 180 or 270.
+        audio: FFmpeg's name of the sound's codec, None without sound. Sound is not read.
+    """
+
+    width: int
+    height: int
+    frames: int | None
+    seconds: float | None
+    fps: float | None
+    codec: str
+    rotation: int
+    audio: str | None
+
+
+class VideoFrame(NamedTuple):
+    """One frame.
+
+    Attributes:
+        number: how many frames of the file are shown before it.
+        seconds: when it is shown, by the file's own clock: its time stamp times its time base.
+        image: RGB uint8 ``(H, W, 3)``, upright.
+    """
+
+    number: int
+    seconds: Fraction
+    image: RGBImage
+
+
+def looks_like_video(head: bytes) -> bool:
+    """True if a file that begins so is of one of the containers that are read (or claims to be)."""
+    return any(head[offset:].startswith(beginning) for offset, beginning in _BEGINNINGS)
+
+
+def probe_video(path: Path, limits: VideoLimits = _LIMITS) -> VideoInfo:
+    """What a file holds, from its header and its first frame.
+
+    Raises:
+        Refused: see :func:`sample_frames`.
+    """
+    with _opened(path, limits) as video:
+        first = next(video.decoded(), None)
+        if first is None:
+            raise video.nothing()
+        stream = video.stream
+        height, width = _size(first)
+        audio = video.container.streams.audio
+        return VideoInfo(
+            width=width,
+            height=height,
+            frames=stream.frames or None,
+            seconds=video.seconds(),
+            fps=float(stream.average_rate) if stream.average_rate else None,
+            codec=str(stream.codec_context.name),
+            rotation=_rotation(first),
+            audio=str(audio[0].codec_context.name) if audio else None,
+        )
+
+
+def sample_frames(
+    path: Path, sampling: VideoSampling | None = None, limits: VideoLimits = _LIMITS
+) -> Iterator[VideoFrame | Refused]:
+    """Chosen frames of a video in the order in which they are shown, one in memory at a time.
+
+    The file is read once without decoding, for the time of each frame; then what is not wanted is jumped over,
+    from key frame to key frame, and the result is that of decoding everything. Where time stamps are missing
+    or doubled, frames are counted by decoding all of them. Where a chosen frame is damaged, the next one that
+    can be decoded stands for it.
+
+    Yields:
+        Frames; and where part of the file is damaged or missing, one ``Refused`` after them, ``unreadable``.
+
+    Raises:
+        Refused: nothing of it can be used: ``missing``; ``empty`` (no bytes, no frames); ``unsupported_type`` (no
+            video, or sound alone); ``unreadable``; ``too_small``, ``decompression_bomb``, ``too_large`` and
+            ``timeout`` by the limits. The last three may come after frames were yielded, if the header lied.
+    """
+    sampling = sampling or VideoSampling()
+    with _opened(path, limits) as video:
+        index = video.index()
+        if sampling.by == "scenes":
+            frames = _scenes(video, index, sampling)
+        elif index is None:
+            frames = _counted(video, sampling)
+        else:
+            frames = _sought(video, index, planned_frames(index.times, video.unit, sampling))
+        any_frame = False
+        for number, frame in frames:
+            any_frame = True
+            yielded = VideoFrame(number, frame.pts * frame.time_base, _upright(frame))
+            with video.paused():
+                yield yielded
+        if not any_frame:
+            raise video.nothing()
+        if damage := video.damaged():
+            yield damage
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Times of all frames of a file and of its key frames, in units of the stream, rising."""
+
+    times: array[int]
+    keys: array[int]
+
+    def number(self, time: int) -> int:
+        return bisect_left(self.times, time)
+
+    def key_before(self, time: int) -> int | None:
+        place = bisect_right(self.keys, time)
+        return self.keys[place - 1] if place else None
+
+
+class _Video:
+    """An open file: packets and frames in order, damage noted on the way, limits kept."""
+
+    def __init__(self, container: Any, stream: Any, limits: VideoLimits) -> None:
+        self.container, self.stream, self.limits = container, stream, limits
+        self.unit = Fraction(stream.time_base)
+        self._deadline = _clock() + limits.timeout
+        self._damage: str = ""
+        self._first: int | None = None
+
+    def seconds(self) -> float | None:
+        """Duration by the header, None where it has none."""
+        if self.stream.duration:
+            return float(self.stream.duration * self.unit)
+        return self.container.duration / 1e6 if self.container.duration else None
+
+    def index(self) -> _Index | None:
+        """Times of all frames, by reading without decoding; None where they do not tell frames apart."""
+        times, keys = array("q"), array("q")
+        exact = True
+        for packet in self._packets():
+            if packet.is_discard:
+                continue
+            if packet.pts is None:
+                exact = False
+            else:
+                times.append(packet.pts)
+                if packet.is_keyframe:
+                    keys.append(packet.pts)
+        self.rewind()
+        times, keys = array("q", sorted(times)), array("q", sorted(keys))
+        if not exact or not keys or any(a == b for a, b in pairwise(times)):
+            return None
+        if self.stream.frames > len(times) and self._damage == "":
+            self.note(f"{len(times)} of {self.stream.frames} frames are there")
+        return _Index(times, keys)
+
+    def decoded(self) -> Iterator[Frame]:
+        """Frames from where the file stands, as they are shown; what is damaged is left out and noted."""
+        for packet in self._packets(flush=True):
+            try:
+                frames = packet.decode()
+            except _failures() as error:
+                self.note(_one_line(error))
+                continue
+            for frame in frames:
+                if frame.is_corrupt or frame.pts is None:
+                    self.note("frames that cannot be decoded")
+                    continue
+                self._check(frame)
+                yield frame
+
+    def _packets(self, flush: bool = False) -> Iterator[Any]:
+        packets = self.container.demux(self.stream)
+        while True:
+            self._check_time()
+            try:
+                packet = next(packets, None)
+            except _failures() as error:
+                self._check_time()
+                self.note(_one_line(error))
+                return
+            if packet is None:
+                return
+            if packet.size == 0 and not flush:
+                continue
+            if packet.is_corrupt:
+                self.note("the file is cut off")
+                continue
+            yield packet
+
+    def rewind(self) -> None:
+        """Go back to the beginning."""
+        self.seek(min(self.stream.start_time or 0, 0))
+
+    def seek(self, time: int) -> None:
+        """Go to the key frame at or before a time, as far as the container knows."""
+        try:
+            self.container.seek(time, stream=self.stream, backward=True)
+        except _failures() as error:
+            raise Refused(Reason.UNREADABLE, _one_line(error)) from error
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time that passes here is not the file's fault."""
+        since = _clock()
+        yield
+        self._deadline += _clock() - since
+
+    def note(self, damage: str) -> None:
+        """Remember what is wrong with the file; the first thing tells the most."""
+        self._damage = self._damage or damage
+
+    def damaged(self) -> Refused | None:
+        """What was noted."""
+        return Refused(Reason.UNREADABLE, f"damaged: {self._damage}") if self._damage else None
+
+    def nothing(self) -> Refused:
+        """Why no frame came out."""
+        return self.damaged() or Refused(Reason.EMPTY, "no frames")
+
+    def _check_time(self) -> None:
+        if _clock() > self._deadline:
+            raise Refused(Reason.TIMEOUT, f"not decoded in {self.limits.timeout:g} s")
+
+    def _check(self, frame: Frame) -> None:
+        check_size(frame.width, frame.height, self.limits)
+        self._first = frame.pts if self._first is None else min(self._first, frame.pts)
+        self._check_seconds(float((frame.pts - self._first) * self.unit))
+
+    def check_header(self) -> None:
+        """Refuse by the header what is beyond the limits, before anything is decoded."""
+        context = self.stream.codec_context
+        if context.width and context.height:
+            check_size(context.width, context.height, self.limits)
+        self._check_seconds(self.seconds() or 0)
+
+    def _check_seconds(self, seconds: float) -> None:
+        if seconds > self.limits.max_seconds:
+            raise Refused(Reason.TOO_LARGE, f"{seconds:.0f} s, the limit is {self.limits.max_seconds:g}")
+
+
+def check_size(width: int, height: int, limits: VideoLimits) -> None:
+    """Refuse frames of a size outside the limits, in px."""
+    if width * height > limits.max_pixels:
+        raise Refused(Reason.DECOMPRESSION_BOMB, f"{width}×{height} pixels, the limit is {limits.max_pixels:,}")
+    if min(width, height) < limits.min_side:
+        raise Refused(Reason.TOO_SMALL, f"{width}×{height} pixels, a side has at least {limits.min_side}")
+
+
+def _sought(video: _Video, index: _Index, wanted: list[int]) -> Iterator[tuple[int, Frame]]:
+    """The wanted frames, jumping from key frame to key frame as long as the container lands where it should."""
+    may_seek, at, place = True, -1, 0
+    frames = video.decoded()
+    pending = [index.times[number] for number in wanted]
+    while place < len(pending):
+        time, landing = pending[place], False
+        key = index.key_before(time)
+        if may_seek and key is not None and index.number(key) > at + _WORTH_A_SEEK:
+            video.seek(key)
+            frames, landing = video.decoded(), True
+        frame = next(frames, None)
+        if landing and (frame is None or frame.pts > time):  # the container went too far: decode from the beginning
+            may_seek = False
+            video.rewind()
+            frames = video.decoded()
+            frame = next(frames, None)
+        while frame is not None and frame.pts < time:
+            frame = next(frames, None)
+        if frame is None:
+            return
+        at = index.number(frame.pts)
+        yield at, frame
+        place = bisect_right(pending, frame.pts)
+
+
+def _counted(video: _Video, sampling: VideoSampling) -> Iterator[tuple[int, Frame]]:
+    """The wanted frames of a file whose packets do not tell: decoded once to count, and again to take them."""
+    times = array("q", (frame.pts for frame in video.decoded()))
+    wanted = set(planned_frames(times, video.unit, sampling))
+    video.rewind()
+    yield from ((number, frame) for number, frame in enumerate(video.decoded()) if number in wanted)
+
+
+def _scenes(video: _Video, index: _Index | None, sampling: VideoSampling) -> Iterator[tuple[int, Frame]]:
+    cuts, found = SceneCuts(sampling.scene_change), 0
+    for count, frame in enumerate(video.decoded()):
+        if cuts.starts(_rgb(frame)):
+            yield count if index is None else index.number(frame.pts), frame
+            found += 1
+            if found == sampling.max_frames:
+                return
+
+
+@contextmanager
+def _opened(path: Path, limits: VideoLimits) -> Iterator[_Video]:
+    import av
+
+    head = _head(path, limits)
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    try:
+        container = av.open(f"file:{path}", options=options, timeout=(limits.timeout, limits.timeout))
+    except av.error.ExitError as error:
+        raise Refused(Reason.TIMEOUT, f"not opened in {limits.timeout:g} s") from error
+    except _failures() as error:
+        if looks_like_video(head):
+            raise Refused(Reason.UNREADABLE, _one_line(error)) from error
+        raise Refused(Reason.UNSUPPORTED_TYPE, "not a video of a known container") from error
+    with container:
+        pictures = [one for one in container.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
+        if not pictures:
+            if container.streams.audio:
+                raise Refused(Reason.UNSUPPORTED_TYPE, "sound alone, no picture")
+            raise Refused(Reason.UNREADABLE, "no picture in it")
+        stream = pictures[0]
+        if stream.codec_context is None:
+            raise Refused(Reason.UNSUPPORTED_TYPE, "a codec that is not known")
+        stream.codec_context.thread_count = 1
+        video = _Video(container, stream, limits)
+        video.check_header()
+        yield video
+
+
+def _head(path: Path, limits: VideoLimits) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused(Reason.UNSUPPORTED_TYPE, "not a regular file")
+        if status.st_size == 0:
+            raise Refused(Reason.EMPTY, "0 bytes")
+        if status.st_size > limits.max_bytes:
+            raise Refused(Reason.TOO_LARGE, f"{status.st_size:,} bytes, the limit is {limits.max_bytes:,}")
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Refused(Reason.MISSING, "not in the source") from error
+    except (OSError, ValueError) as error:
+        raise Refused(Reason.UNREADABLE, str(error)) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What damaged files make PyAV raise."""
+    import av
+
+    return av.FFmpegError, OSError, ValueError, ArithmeticError, LookupError, MemoryError
+
+
+def _rgb(frame: Frame) -> RGBImage:
+    return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+
+
+def _upright(frame: Frame) -> RGBImage:
+    """Pixels after the display matrix, by whole quarter turns and mirrorings."""
+    image = _rgb(frame)
+    a, b, c, d = _axes(frame)
+    if abs(b) > abs(a):
+        image, right, down = image.transpose(1, 0, 2), c, b
+    else:
+        right, down = a, d
+    return np.ascontiguousarray(image[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])
+
+
+def _size(frame: Frame) -> tuple[int, int]:
+    """Height and width in px, upright."""
+    a, b, _, _ = _axes(frame)
+    return (frame.width, frame.height) if abs(b) > abs(a) else (frame.height, frame.width)
+
+
+def _rotation(frame: Frame) -> int:
+    a, b, _, _ = _axes(frame)
+    return round(math.atan2(b, a) / (math.pi / 2)) % 4 * 90
+
+
+def _axes(frame: Frame) -> tuple[float, float, float, float]:
+    """Where the display matrix sends the axes: x to the first two numbers, y to the others (right, down)."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    return a, b, c, d
+
+
+def _one_line(error: Exception) -> str:
+    """FFmpeg's message without the number and the path that PyAV puts around it."""
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(str(text).split())[:200] or type(error).__name__
