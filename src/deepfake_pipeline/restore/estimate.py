@@ -65,9 +65,10 @@ def blur_sigma(image: Image) -> float:
     """Sigma in px of the Gaussian blur that an image has gone through; 0 where it looks sharp.
 
     The power of a sharp picture is taken to fall as a power of the frequency w; a blur multiplies it by
-    exp(-sigma² w²), on top of a floor of rounding and noise. The sigma is the one with which this fits the mean
-    power of rings of frequencies best, in decibels, less the softness of faces themselves. JPEG takes away high frequencies too, so the edges have a say:
-    where the median of the strongest is as narrow as in a sharp image, nothing is blurred.
+    exp(-sigma² w²), on top of a floor of rounding and noise. The sigma is the one with which this fits the logarithm
+    of the mean power of rings of frequencies best, less the softness of faces themselves. JPEG takes away high
+    frequencies too, so the edges have a say: where the median of the strongest is as narrow as in a sharp image,
+    nothing is blurred.
 
     Args:
         image: RGB uint8 (H, W, 3); of a side shorter than 32 px nothing can be told, and the answer is 0.

@@ -1,4 +1,4 @@
-"""Against noise: medians for dead pixels; non-local means, wavelets and the bilateral filter for noise like a sensor's."""
+"""Against noise: medians for dead pixels; non-local means, wavelets, bilateral filter for noise as of a sensor."""
 
 from __future__ import annotations
 
