@@ -45,7 +45,7 @@ def test_it_gains_on_jpeg(quality: int) -> None:
         degraded = saved(image, quality)
         repaired = JpegDeblocking().apply(degraded)
         assert psnr(image, repaired) > psnr(image, degraded) + 0.5
-        assert ssim(image, repaired) > ssim(image, degraded) + 0.01
+        assert ssim(image, repaired) > ssim(image, degraded) + 0.005
 
 
 def test_it_smooths_the_edges_of_blocks_more_than_the_rest() -> None:

@@ -204,7 +204,7 @@ def _quality_steps() -> NDArray[np.float32]:
 
 
 def _block_coefficients(image: Image) -> NDArray[np.float32]:
-    """Cosine coefficients (N, n) of the blocks of luma in which no pixel was clipped."""
+    """Cosine coefficients (N, n) of the blocks of luma in which no channel of a pixel was clipped."""
     from scipy.fft import dctn  # late: the command line starts without it
 
     height, width = image.shape[:2]
@@ -213,5 +213,6 @@ def _block_coefficients(image: Image) -> NDArray[np.float32]:
     middle = image[top : top + 8 * rows, left : left + 8 * columns].astype(np.float32)
     luma = middle @ np.array([0.299, 0.587, 0.114], np.float32)
     blocks = luma.reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(-1, 8, 8)
-    whole = (blocks.min(axis=(1, 2), initial=255) > 1) & (blocks.max(axis=(1, 2), initial=0) < 254)
+    clipped = ((middle == 0) | (middle == 255)).any(axis=2)
+    whole = ~clipped.reshape(rows, 8, columns, 8).any(axis=(1, 3)).ravel()
     return dctn(blocks[whole] - np.float32(128), axes=(1, 2), norm="ortho")[:, _READ]

@@ -15,6 +15,9 @@ from deepfake_pipeline.restore.estimate import noise_sigma, plane_noise_sigma
 _LEAST_NOISE = 0.05
 """Levels. Below it there is nothing to remove: rounding to whole levels alone makes 0.29."""
 
+_SMALLEST = 8
+"""Side in px below which a wavelet sees little but the border."""
+
 
 @dataclass(frozen=True)
 class Median(Repair):
@@ -138,6 +141,8 @@ class Wavelet(Repair):
     def _repair(self, image: Image) -> Image:
         from skimage.restoration import denoise_wavelet  # late: it loads scipy and PyWavelets
 
+        if min(image.shape[:2]) < _SMALLEST:
+            return image.copy()
         planes = cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2YCrCb)
         for channel in range(3):
             plane = np.ascontiguousarray(planes[..., channel])
