@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from kedro.io import DataCatalog
 from deepfake_pipeline.pipeline_registry import register_pipelines
 from deepfake_pipeline.settings import CONFIG_LOADER_ARGS
 
-FIRST, LAST = 6.0, 26.0  # seconds after the start between which a run of the tiny set is killed
+FIRST, LAST = 5.0, 15.0  # seconds after the start between which a run of the tiny set is killed
 
 
 def start(project: Any) -> subprocess.Popen[bytes]:
@@ -28,29 +29,37 @@ def start(project: Any) -> subprocess.Popen[bytes]:
         )
 
 
-def kill_at_random(project: Any, kills: int, seed: int) -> int:
-    """Start and kill a run again and again; after each kill, what is on disk must load.
+def kill_at_random(make_project: Callable[[], Any], kills: int, seed: int) -> Any:
+    """Start a run and kill it, again and again; after each kill, what is on disk must load.
 
     Returns:
-        How many runs were killed before they had ended.
+        The project of the last kill, to be finished. Where a run ended before its moment came, a new one was begun.
     """
-    rng, killed = random.Random(seed), 0
-    for _ in range(kills):
+    rng, project = random.Random(seed), make_project()
+    while kills:
         process = start(project)
         try:
             process.wait(rng.uniform(FIRST, LAST))
+            assert process.returncode == 0, log_of(project)
+            project = make_project()
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            killed += 1
-        load_all(project.root)
-    return killed
+            load_all(project.root)
+            kills -= 1
+    return project
+
+
+def log_of(project: Any) -> str:
+    """The end of what its runs have said."""
+    said: str = (project.root / "run.log").read_text()[-3000:]
+    return said
 
 
 def finish(project: Any) -> None:
     """Let the run come to its end."""
     status = start(project).wait()
-    assert status == 0, (project.root / "run.log").read_text()[-3000:]
+    assert status == 0, log_of(project)
 
 
 def load_all(root: Path) -> None:
