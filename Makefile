@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint viz mlflow docs
+.PHONY: help setup run repro test lint bench viz mlflow docs
 
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -20,6 +20,9 @@ setup: $(STAMP) ## create .venv and install the pinned set
 run: $(STAMP)   ## render the built-in set and run the whole pipeline on it
 	$(BIN)/kedro run
 
+repro: $(STAMP) ## the same as DVC stages, only what is stale; DATASET=NAME for an overlay
+	$(BIN)/python -m deepfake_pipeline.repro $(DATASET)
+
 test: $(STAMP)  ## all tests that need no GPU and no data of one's own
 	$(BIN)/python -m pytest -n 2
 
@@ -28,6 +31,9 @@ lint: $(STAMP)  ## style, types, and which room may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(STAMP) ## what claims of speed and of resuming rest on (long)
+	for name in degradations repairs face_detection kills; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 viz: $(STAMP)   ## look at the pipelines, their data and previews in a browser
 	$(BIN)/kedro viz run

@@ -52,6 +52,7 @@ def judge(predictions: Table, threshold: float, resampling: Resampling) -> Figur
             "under_degradation": int(frame[frame.condition == "degraded"].face_id.nunique()),
         },
         "threshold": threshold,
+        "confidence": resampling.confidence,
         "detection": {name: as_json(bootstrap.interval()) for name, bootstrap in figures.items()},
         "detection_by_condition": detection,
         "restoration": restoration,

@@ -93,8 +93,8 @@ def headline_sentences(metrics: Figures) -> list[str]:
     headline = metrics["headline"]
     auroc, gain, change = (headline[name] for name in ("auroc", "psnr_gain_db", "auroc_change_by_enhancement"))
     return [
-        f"On {metrics['faces']['test']} test faces never used before, the detector tells forged from real with an "
-        f"AUROC of {interval_text(auroc)}; 0.5 is guessing, 1 is perfect.",
+        f"On {metrics['faces']['test']} test faces that trained and chose nothing, the detector tells forged from real "
+        f"with an AUROC of {interval_text(auroc)}; 0.5 is guessing, 1 is perfect.",
         f"On degraded faces the enhancer changes the PSNR by {interval_text(gain, 2)} dB, compared with doing nothing.",
         f"Enhancing a degraded face first changes the detector's AUROC by {interval_text(change)} on average: "
         f"{verdict(change)}.",
