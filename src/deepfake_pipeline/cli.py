@@ -209,6 +209,50 @@ def dvc_yaml(metadata: Any, check: bool, env: str | None) -> None:
         click.echo(f"{shown} is up to date")
 
 
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where to write."
+)
+@click.option(
+    "--repair",
+    default="enhancer",
+    show_default=True,
+    help="enhancer (the release's network), or a classical repair such as median3, unsharp or jpeg_deblocking.",
+)
+@click.option("--release", "wanted", help="champion, packaged, last-run, a version or a path.")
+@click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@env_option
+@click.pass_obj
+@one_line_errors
+def enhance(
+    metadata: Any,
+    paths: tuple[Path, ...],
+    folder: Path,
+    repair: str,
+    wanted: str | None,
+    accelerator: str,
+    env: str | None,
+) -> None:
+    """Restore pictures, or folders of pictures: alpha, EXIF and format stay, sources are never changed.
+
+    The exit status is 1 only if nothing could be restored.
+    """
+    from deepfake_pipeline.scoring.enhance import build_repair, enhance_files
+    from deepfake_pipeline.scoring.release import find_release
+
+    release = find_release(wanted, _data_root(metadata.project_path, env) / "06_models")
+    click.echo(f"repair: {repair}{f' of {release.name}' if repair == 'enhancer' else ''}", err=True)
+    counts = Counter[str]()
+    for done in enhance_files(paths, folder, build_repair(repair, release, accelerator)):
+        counts["restored" if done.target else "refused"] += 1
+        if done.refused:
+            click.echo(f"{done.source}: {done.refused.reason.value}, {done.refused.detail}", err=True)
+    click.echo(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no file found", err=True)
+    if not counts["restored"]:
+        sys.exit(1)
+
+
 def _data_root(project: Path, env: str | None) -> Path:
     """Where the layers of an overlay's data set lie."""
     from kedro.config import OmegaConfigLoader

@@ -1,0 +1,55 @@
+"""Large pictures, a tile at a time: memory does not grow with the picture, and no seam shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+TILE = 512
+OVERLAP = 64
+
+
+def in_tiles(image: Image, repair: Callable[[Image], Image], tile: int = TILE, overlap: int = OVERLAP) -> Image:
+    """Repair a picture in overlapping tiles and blend them with weights that fall linearly to each tile's border.
+
+    A picture of one tile is repaired whole.
+
+    Args:
+        image: RGB uint8 ``(H, W, 3)``.
+        repair: from RGB uint8 ``(h, w, 3)`` to the same shape.
+        tile: side of a tile in px.
+        overlap: px that neighbours share, less than half a tile.
+    """
+    if not 0 <= 2 * overlap < tile:
+        raise ValueError(f"overlap {overlap} is not in [0, half of tile {tile})")
+    height, width = image.shape[:2]
+    if height <= tile and width <= tile:
+        return repair(image)
+    result = np.empty_like(image)
+    tops, lefts = _starts(height, tile, overlap), _starts(width, tile, overlap)
+    carried = np.zeros((0, width, 4), np.float32)
+    for top, end in zip(tops, [*tops[1:], height], strict=True):
+        band = image[top : top + tile]
+        sums = np.zeros((len(band), width, 4), np.float32)  # colours times weight, and the weight
+        sums[: len(carried)] = carried
+        for left in lefts:
+            part = band[:, left : left + tile]
+            weight = np.multiply.outer(_ramp(part.shape[0], overlap), _ramp(part.shape[1], overlap))[..., None]
+            sums[:, left : left + tile] += np.concatenate([repair(part) * weight, weight], axis=2)
+        done, carried = sums[: end - top], sums[end - top :]
+        result[top:end] = np.clip(np.rint(done[..., :3] / done[..., 3:]), 0, 255).astype(np.uint8)
+    return result
+
+
+def _starts(length: int, tile: int, overlap: int) -> list[int]:
+    last = max(length - tile, 0)
+    return [*range(0, last, tile - overlap), last]
+
+
+def _ramp(length: int, overlap: int) -> NDArray[np.float32]:
+    steps = np.arange(1, length + 1, dtype=np.float32)
+    return np.minimum(np.minimum(steps, steps[::-1]), overlap + 1)

@@ -1,0 +1,99 @@
+"""Files in, repaired files out: the one path by which a new picture is enhanced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_pipeline.engine import progress
+from deepfake_pipeline.media.images import ImageLimits
+from deepfake_pipeline.media.paths import walk_files
+from deepfake_pipeline.media.scan import read_bytes
+from deepfake_pipeline.models.run import EnhancerRunner
+from deepfake_pipeline.restore import REPAIRS
+from deepfake_pipeline.restore.pictures import repair_picture
+from deepfake_pipeline.restore.tiles import in_tiles
+from deepfake_pipeline.scoring.release import Release
+from deepfake_pipeline.tables import Refused
+from deepfake_pipeline.tables.errors import UserError
+
+ENHANCER = "enhancer"
+REPAIR_NAMES = (ENHANCER, *REPAIRS)
+
+Image = NDArray[np.uint8]
+
+
+class Enhanced(NamedTuple):
+    """What became of a file: where it was written, or why it was not."""
+
+    source: Path
+    target: Path | None
+    refused: Refused | None
+
+
+def build_repair(name: str, release: Release, accelerator: str = "auto") -> Callable[[Image], Image]:
+    """A repair of pictures of any size, by name: the release's enhancer or a classical one.
+
+    Raises:
+        UserError: no such repair, or a release without an enhancer.
+    """
+    if name in REPAIRS:
+        return partial(in_tiles, repair=REPAIRS[name].apply)
+    if name != ENHANCER:
+        raise UserError(f"no repair {name}: there are {', '.join(REPAIR_NAMES)}")
+    if release.enhancer is None:
+        raise UserError(f"the release {release.name} holds no enhancer: choose one of {', '.join(REPAIRS)}")
+    runner = EnhancerRunner(release.enhancer, accelerator)
+    return partial(in_tiles, repair=lambda tile: runner.enhance(tile[None])[0])
+
+
+def enhance_files(
+    paths: Sequence[Path], out: Path, repair: Callable[[Image], Image], limits: ImageLimits | None = None
+) -> Iterator[Enhanced]:
+    """Repair pictures and folders of pictures, one after the other.
+
+    Args:
+        paths: files and folders; a folder stands for every file below it, and keeps its shape below ``out``.
+        out: folder to write to; files are written beside and then renamed.
+        repair: what :func:`build_repair` gave.
+        limits: of the files.
+
+    Raises:
+        UserError: an output would replace a source, or the folder cannot be written.
+    """
+    limits = limits or ImageLimits()
+    jobs = [(source, out / name) for source, name in _jobs(paths)]
+    sources = {source.resolve() for source, _ in jobs}
+    if clash := next((target for _, target in jobs if target.resolve() in sources), None):
+        raise UserError(f"{clash} is a source itself: choose another folder for --out")
+    for source, target in progress(jobs, "enhance", len(jobs)):
+        try:
+            data = repair_picture(read_bytes(source, limits), repair, limits)
+        except Refused as refused:
+            yield Enhanced(source, None, refused)
+            continue
+        _write(data, target)
+        yield Enhanced(source, target, None)
+
+
+def _jobs(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    for path in paths:
+        if path.is_dir():
+            yield from ((path / name, Path(name)) for name in walk_files(path))
+        else:
+            yield path, Path(path.name)
+
+
+def _write(data: bytes, target: Path) -> None:
+    beside = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(data)
+        beside.replace(target)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror}") from error
