@@ -9,7 +9,7 @@ import numpy as np
 from kedro_datasets._typing import ImagePreview
 
 from deepfake_pipeline.datasets.base import LocalDataset
-from deepfake_pipeline.reporting.sheets import real_above_forged
+from deepfake_pipeline.media.sheets import real_above_forged
 from deepfake_pipeline.tables.packed import PackedFaces, PackedStream, open_packed, write_packed
 
 

@@ -11,7 +11,7 @@ from kedro_datasets._typing import ImagePreview, TablePreview
 
 from deepfake_pipeline.datasets.base import LocalDataset
 from deepfake_pipeline.media.images import decode_image
-from deepfake_pipeline.reporting.sheets import real_above_forged
+from deepfake_pipeline.media.sheets import real_above_forged
 from deepfake_pipeline.tables import ParquetTable, RecordStream
 from deepfake_pipeline.tables.stream import write_shards
 
