@@ -1,10 +1,13 @@
 """kedro-viz as people see it: the static site in a browser, and the server."""
 
+import contextlib
 import functools
 import http.server
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +19,7 @@ import pytest
 
 from deepfake_pipeline.pipeline_registry import STAGES, register_pipelines
 from tests.pipelines.conftest import ROOT
-from tests.pipelines.test_served import WAIT, free_port
+from tests.pipelines.test_served import WAIT
 
 LAYERS = [
     "raw",
@@ -128,8 +131,17 @@ class TestBrowser:
         assert table.locator("tr").count() == 1 + 20
 
 
+def free_low_port():
+    """A free port that kedro-viz takes: none above 49151."""
+    for port in range(20_000 + os.getpid() % 10_000, 49_152):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
+
+
 def test_the_server_answers_with_pipelines_and_layers(finished, tmp_path):
-    words, environment = kedro("viz", "run", "--no-browser", "--port", str(port := free_port()))
+    words, environment = kedro("viz", "run", "--no-browser", "--port", str(port := free_low_port()))
     log = tmp_path / "server.log"
     with log.open("w") as out:
         # in a session of its own, so that the server that kedro starts ends with it
@@ -139,7 +151,8 @@ def test_the_server_answers_with_pipelines_and_layers(finished, tmp_path):
         try:
             answer = ask_until_it_answers(f"http://127.0.0.1:{port}/api/main", process, log)
         finally:
-            os.killpg(process.pid, 15)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait(30)
     assert answer["layers"] == LAYERS
     assert set(answer["modular_pipelines"]) - {"__root__"} == set(STAGES)

@@ -24,7 +24,7 @@ def before_after_sheet(
     sides = _sampled(faces, recipes, ((columns + 1) // 2, columns // 2))
     shown = [row for side in sides for row in side]
     clean = [np.asarray(faces.images[row]) for row in shown]
-    rows = [("clean", clean)]
+    rows: list[tuple[str, Sequence[RGBImage]]] = [("clean", clean)]
     runner = EnhancerRunner(enhancer, accelerator)
     severities = sorted({recipe.severity for recipe in recipes})
     middle = severities[len(severities) // 2]
