@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run repro test lint bench viz mlflow docs
+.PHONY: help setup run repro test lint bench viz viz-site mlflow docs
 
 help:           ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -37,6 +37,9 @@ bench: $(STAMP) ## what claims of speed and of resuming rest on (long)
 
 viz: $(STAMP)   ## look at the pipelines, their data and previews in a browser
 	$(BIN)/kedro viz run
+
+viz-site: $(STAMP) ## the same as a static site, with previews, in build/
+	$(BIN)/kedro viz build --include-previews
 
 mlflow: $(STAMP) ## look at every recorded run in a browser
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db

@@ -14,7 +14,6 @@ from skimage.transform import downscale_local_mean
 
 from deepfake_pipeline.media.images import (
     ImageLimits,
-    contact_sheet,
     decode_image,
     encode_image,
     looks_like_image,
@@ -299,14 +298,3 @@ class TestResize:
         resized = resize(ramp, 50, 20)
         assert np.abs(resized[:, 0].astype(int) - np.arange(1, 200, 4)).max() <= 1
         assert (resized == resized[:, :1]).all()
-
-
-class TestContactSheet:
-    def test_rows_and_gaps(self):
-        sheet = contact_sheet([np.full((10, 8, 3), value, np.uint8) for value in (1, 2, 3)], columns=2, gap=2)
-        assert sheet.shape == (22, 18, 3)
-        assert sheet[0, 0, 0] == 1 and sheet[0, 10, 0] == 2 and sheet[12, 0, 0] == 3
-        assert (sheet[10:12] == 255).all() and (sheet[12:, 8:] == 255).all()
-
-    def test_of_nothing(self):
-        assert contact_sheet([], columns=1).shape == (1, 1, 3)

@@ -45,7 +45,8 @@ class Project:
             return
         root.mkdir(parents=True)
         (root / "src").mkdir()
-        shutil.copy(ROOT / "pyproject.toml", root)
+        for name in ("pyproject.toml", ".telemetry"):
+            shutil.copy(ROOT / name, root)
         shutil.copytree(ROOT / "conf", root / "conf")
         self.overlay("tiny", TINY)
 

@@ -26,7 +26,7 @@ class Checkout(Project):
     def __init__(self, root):
         super().__init__(root)
         shutil.copytree(ROOT / "src", root / "src", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("constraints.txt", ".dvcignore", ".gitignore", ".telemetry"):
+        for name in ("constraints.txt", ".dvcignore", ".gitignore"):
             shutil.copy(ROOT / name, root)
         file = lineage_file(root, "tiny")
         file.parent.mkdir(parents=True)
@@ -113,6 +113,28 @@ def test_one_parameter_reruns_what_depends_on_it(repeated):
     assert re.search(r"\| .*summary.json *\| auroc ", metrics)
     params = repeated.shell("dvc params diff --md")
     assert re.search(r"detector_training.network_config.image_size *\| 64 *\| 32", params)
+
+
+def test_plots_of_two_runs_are_one_page(repeated):
+    said = repeated.shell("dvc plots diff HEAD --out plots")
+    page = (repeated.root / "plots/index.html").read_text()
+    assert said.strip().endswith("index.html")
+    assert "detector_history.json" in page
+    assert "severity_degraded.png" in page
+
+
+def test_an_experiment_changes_a_parameter_and_is_shown_beside_the_others(repeated):
+    repeated.shell("git add -A && git commit -qm changed")
+    file = "conf/tiny/parameters.yml"
+    repeated.shell(f"dvc exp run -q -n fewer -S {file}:evaluation.resamples=120 lineage/tiny/dvc.yaml")
+    shown = repeated.shell("dvc exp show --csv --only-changed")
+    assert "fewer" in shown
+    assert f"{file}:evaluation.resamples" in shown
+    client = mlflow.MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    experiment = client.get_experiment_by_name("deepfake_pipeline").experiment_id
+    (run,) = client.search_runs([experiment], "tags.`dvc.experiment` = 'fewer'")
+    assert run.info.run_name == "evaluation"
+    assert run.data.params["evaluation.resamples"] == "120"
 
 
 def test_code_of_another_pipeline_makes_nothing_stale(repeated):

@@ -9,7 +9,7 @@ import numpy as np
 from kedro_datasets._typing import ImagePreview
 
 from deepfake_pipeline.datasets.base import LocalDataset
-from deepfake_pipeline.media.images import contact_sheet, encode_image
+from deepfake_pipeline.media.sheets import real_above_forged
 from deepfake_pipeline.tables.packed import PackedFaces, PackedStream, open_packed, write_packed
 
 
@@ -26,6 +26,7 @@ class PackedFacesDataset(LocalDataset[PackedStream, PackedFaces]):
     def preview(self, columns: int = 8) -> ImagePreview:
         """Real faces in the first two rows, forged ones in the next two."""
         packed = self.load()
-        chosen = [row for label in (0, 1) for row in np.flatnonzero(packed.labels == label)[: 2 * columns]]
-        sheet = encode_image(contact_sheet([packed.images[row] for row in chosen], columns), "png")
-        return ImagePreview(base64.b64encode(sheet).decode())
+        real, forged = (
+            [packed.images[row] for row in np.flatnonzero(packed.labels == label)[: 2 * columns]] for label in (0, 1)
+        )
+        return ImagePreview(base64.b64encode(real_above_forged(real, forged, columns)).decode())

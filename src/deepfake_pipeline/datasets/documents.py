@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,8 @@ class VersionsDataset(LocalDataset[None, list[Any]]):
         return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
     def preview(self) -> JSONPreview:
-        """The newest version."""
-        return JSONPreview(json.dumps(self.load()[-1]))
+        """The newest version; null where there is none yet."""
+        return JSONPreview(json.dumps(next(reversed(self.load()), None)))
 
 
 class TextDataset(LocalDataset[str, str]):
@@ -49,6 +50,10 @@ class TextDataset(LocalDataset[str, str]):
 
     def read(self, path: Path) -> str:
         return path.read_text(encoding="utf-8")
+
+    def preview(self) -> HTMLPreview:
+        """The text as it was written, for kedro-viz."""
+        return HTMLPreview(f"<pre>{html.escape(self.load())}</pre>")
 
 
 class HtmlDataset(TextDataset):

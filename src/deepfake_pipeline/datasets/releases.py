@@ -12,6 +12,7 @@ from kedro_datasets._typing import JSONPreview
 from deepfake_pipeline.datasets.base import LocalDataset
 from deepfake_pipeline.scoring.release import (
     Release,
+    hashes_of,
     packaged_release,
     read_champion,
     read_release,
@@ -41,10 +42,11 @@ class ReleaseDataset(LocalDataset[Release, Release]):
         self._else_packaged = else_packaged
 
     def load(self) -> Release:
+        return packaged_release() if self._is_packaged() else super().load()
+
+    def _is_packaged(self) -> bool:
         wants_latest = self._version is not None and self._version.load is None
-        if self._else_packaged and wants_latest and not self.exists():
-            return packaged_release()
-        return super().load()
+        return self._else_packaged and wants_latest and not self.exists()
 
     def write(self, data: Release, path: Path) -> None:
         path.mkdir()
@@ -54,8 +56,16 @@ class ReleaseDataset(LocalDataset[Release, Release]):
         return read_release(path, version=path.parent.name if self._version else "")
 
     def preview(self) -> JSONPreview:
-        """What the release says of itself."""
-        return JSONPreview((self.path / "release.json").read_text(encoding="utf-8"))
+        """What the release that would be loaded says of itself."""
+        release = self.load()
+        facts = {
+            "name": release.name,
+            "threshold": release.threshold,
+            "geometry": release.geometry.model_dump(mode="json"),
+            "sha256": hashes_of(release),
+            "card": release.card,
+        }
+        return JSONPreview(json.dumps(facts))
 
 
 class ChampionDataset(LocalDataset[dict[str, Any], Release | None]):
@@ -68,5 +78,5 @@ class ChampionDataset(LocalDataset[dict[str, Any], Release | None]):
         return read_champion(path) if path.exists() else None
 
     def preview(self) -> JSONPreview:
-        """The name and the figures of the release in use."""
-        return JSONPreview(self.path.read_text(encoding="utf-8"))
+        """The name and the figures of the release in use; null where there is none yet."""
+        return JSONPreview(self.path.read_text(encoding="utf-8") if self.path.exists() else "null")

@@ -10,9 +10,12 @@ import pyarrow as pa
 from kedro_datasets._typing import ImagePreview, TablePreview
 
 from deepfake_pipeline.datasets.base import LocalDataset
-from deepfake_pipeline.media.images import contact_sheet, decode_image, encode_image
+from deepfake_pipeline.media.images import decode_image
+from deepfake_pipeline.media.sheets import real_above_forged
 from deepfake_pipeline.tables import ParquetTable, RecordStream
 from deepfake_pipeline.tables.stream import write_shards
+
+_EXACT_IN_A_BROWSER = 2**53  # beyond it JavaScript rounds: hashes and seeds are shown as text
 
 
 class TableDataset(LocalDataset[RecordStream, ParquetTable]):
@@ -48,13 +51,11 @@ class FaceTableDataset(TableDataset):
     def preview(self, columns: int = 8) -> ImagePreview:
         """Real faces in the first two rows, forged ones in the next two."""
         label = pa.compute.field("label")
-        faces = [
-            decode_image(row["crop"])
+        real, forged = (
+            [decode_image(row["crop"]) for row in self._first(2 * columns, where=label == wanted).to_pylist()]
             for wanted in (0, 1)
-            for row in self._first(2 * columns, where=label == wanted).to_pylist()
-        ]
-        sheet = encode_image(contact_sheet(faces, columns), "png")
-        return ImagePreview(base64.b64encode(sheet).decode())
+        )
+        return ImagePreview(base64.b64encode(real_above_forged(real, forged, columns)).decode())
 
 
 def _readable(value: Any) -> Any:
@@ -62,4 +63,6 @@ def _readable(value: Any) -> Any:
         return f"{len(value)} bytes"
     if isinstance(value, list):
         return ", ".join(f"{item:.4g}" if isinstance(item, float) else str(item) for item in value)
+    if isinstance(value, int) and abs(value) > _EXACT_IN_A_BROWSER:
+        return str(value)
     return value

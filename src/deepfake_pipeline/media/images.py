@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -220,20 +219,3 @@ def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
     if smaller != (width, height):
         sized = cv2.resize(sized, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.asarray(sized, np.uint8)
-
-
-def contact_sheet(images: Sequence[RGBImage], columns: int, gap: int = 2) -> RGBImage:
-    """Lay images out in rows on white, at the size of the first, for people to look at.
-
-    Args:
-        images: uint8, height × width × 3 each; of none, an empty sheet is made.
-        columns: images in a row.
-        gap: px of white between two of them.
-    """
-    height, width = images[0].shape[:2] if images else (1, 1)
-    rows = max(1, -(-len(images) // columns))
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
-    for number, image in enumerate(images):
-        top, left = number // columns * (height + gap), number % columns * (width + gap)
-        sheet[top : top + height, left : left + width] = resize(image, height, width)
-    return sheet

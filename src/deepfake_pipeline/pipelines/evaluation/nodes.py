@@ -16,7 +16,7 @@ from deepfake_pipeline.reporting import evaluation as charts
 from deepfake_pipeline.reporting import judge as judgement
 from deepfake_pipeline.reporting.record import evaluation_record
 from deepfake_pipeline.reporting.report import collect_facts, render_report
-from deepfake_pipeline.reporting.sheets import before_after_sheet
+from deepfake_pipeline.reporting.sheets import before_after_sheet, severity_sheet
 from deepfake_pipeline.scoring.conditions import predict_conditions
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.tables import RecordStream, Table
@@ -106,17 +106,15 @@ def draw_gain(metrics: dict[str, Any]) -> Drawn:
     return charts.gain_chart(metrics).drawn()
 
 
-def draw_sheet(
+def draw_sheets(
     test_faces: PackedFaces, recipes: Table, enhancer: nn.Module, params: EvaluationParams, compute: ComputeParams
-) -> bytes:
-    """Faces clean, degraded and enhanced."""
-    return before_after_sheet(
-        test_faces,
-        recipes_of_split(recipes, "test"),
-        enhancer,
-        columns=params.sheet_faces,
-        accelerator=compute.accelerator,
+) -> tuple[bytes, bytes]:
+    """Real and forged faces clean, degraded and enhanced: several at one severity, one of each at every severity."""
+    drawn = recipes_of_split(recipes, "test")
+    several = before_after_sheet(
+        test_faces, drawn, enhancer, columns=params.sheet_faces, accelerator=compute.accelerator
     )
+    return several, severity_sheet(test_faces, drawn, enhancer, accelerator=compute.accelerator)
 
 
 def report(
@@ -145,5 +143,5 @@ REPORT_PICTURES = {
     "picture_gain": "What the enhancer restores.",
     "picture_detector_history": "Training of the detector.",
     "picture_enhancer_history": "Training of the enhancer.",
-    "picture_before_after": "Test faces: clean, degraded, enhanced.",
+    "picture_before_after": "Real and forged test faces: clean, degraded, enhanced.",
 }

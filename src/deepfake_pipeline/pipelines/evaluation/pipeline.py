@@ -55,10 +55,10 @@ def create_pipeline() -> Pipeline:
             ),
             Node(nodes.draw_gain, "metrics", ["picture_gain", "plot_gain"], name="draw_gain"),
             Node(
-                nodes.draw_sheet,
+                nodes.draw_sheets,
                 ["packed_test", "recipes", "enhancer", "params:evaluation", "params:compute"],
-                "picture_before_after",
-                name="draw_sheet",
+                ["picture_before_after", "picture_by_severity"],
+                name="draw_sheets",
             ),
             Node(
                 nodes.report,
