@@ -41,19 +41,29 @@ def test_a_folder_is_scored_and_bad_files_are_listed(pictures):
     result = score(pictures, "--json", "--faces", "whole")
     assert result.exit_code == 0
     rows = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [Path(row["path"]).name for row in rows] == ["a.png", "b.jpg", "broken.jpg"]
-    for row in rows[:2]:
+    assert [(Path(row["path"]).name, row["level"]) for row in rows] == [
+        ("a.png", "face"),
+        ("a.png", "file"),
+        ("b.jpg", "face"),
+        ("b.jpg", "file"),
+        ("broken.jpg", "file"),
+    ]
+    for row, file in (rows[:2], rows[2:4]):
+        assert [file[name] for name in ("fake_probability", "verdict")] == [row["fake_probability"], row["verdict"]]
+        assert file["face"] is file["crop"] is None
         assert 0 <= row["fake_probability"] <= 1
         assert row["verdict"] in ("real", "fake")
         assert row["crop"] == "whole"
         assert len(row["sha256"]) == 64
-    assert rows[2]["reason"] == "unreadable"
-    assert rows[2]["verdict"] is None
+    assert rows[4]["reason"] == "unreadable"
+    assert rows[4]["verdict"] is None
+    assert sum(int(part.split()[0]) for part in result.stderr.splitlines()[-1].split(", ")) == 3  # each file once
     assert {row["release"] for row in rows} == {result.stderr.splitlines()[0].removeprefix("release: ")}
 
 
 def test_the_table_names_every_file(pictures):
     result = score(pictures, "--faces", "whole")
+    assert len(result.stdout.splitlines()) == 4  # a heading, and one line a file that has one face or none
     assert "a.png" in result.stdout
     assert "not scored: unreadable" in result.stdout
 
@@ -63,13 +73,29 @@ def test_scores_are_written_whole(pictures, tmp_path, suffix):
     output = tmp_path / f"scores{suffix}"
     assert score(pictures, "--faces", "whole", "--output", output).exit_code == 0
     names = pq.read_table(output).column_names if suffix == ".parquet" else output.read_text().splitlines()[0]
-    for column in ("path", "sha256", "face", "x", "y", "w", "h", "crop", "fake_probability", "verdict", "reason"):
+    for column in (
+        "path",
+        "sha256",
+        "level",
+        "frame",
+        "seconds",
+        "track",
+        "face",
+        "x",
+        "y",
+        "w",
+        "h",
+        "crop",
+        "fake_probability",
+        "verdict",
+        "reason",
+    ):
         assert column in names
     assert sorted(file.name for file in tmp_path.iterdir()) == ["pictures", output.name]
 
 
 def test_a_face_sized_picture_without_a_face_is_scored_as_a_whole(pictures):
-    row = json.loads(score(pictures / "a.png", "--json").stdout)
+    row = json.loads(score(pictures / "a.png", "--json").stdout.splitlines()[0])
     assert row["crop"] == "whole"
 
 
@@ -84,7 +110,9 @@ def test_a_rendered_face_is_found_and_cut_out(tmp_path):
 
     picture, truths = render_crowd(1, 2, 240, 320, RenderParams())
     cv2.imwrite(str(tmp_path / "crowd.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    rows = [json.loads(line) for line in score(tmp_path / "crowd.png", "--json").stdout.splitlines()]
+    *rows, file = [json.loads(line) for line in score(tmp_path / "crowd.png", "--json").stdout.splitlines()]
+    assert file["fake_probability"] == max(row["fake_probability"] for row in rows)
+    assert "(whole file)" in score(tmp_path / "crowd.png").stdout.splitlines()[-1]
     assert len(rows) == len(truths) == 2
     assert [row["face"] for row in rows] == [0, 1]
     assert all(row["crop"] != "whole" and row["w"] > 20 for row in rows)

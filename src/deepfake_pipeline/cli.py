@@ -124,7 +124,7 @@ def inspect_source(
     type=click.Choice(["auto", "detect", "whole"]),
     default="auto",
     show_default=True,
-    help="Look for faces; take each picture as one face; or decide by the picture.",
+    help="Look for faces; take each picture or frame as one face; or decide by the picture.",
 )
 @click.option(
     "--release",
@@ -147,9 +147,11 @@ def score(
     accelerator: str,
     env: str | None,
 ) -> None:
-    """Say of pictures, or of folders of pictures, whether their faces are forged.
+    """Say of pictures and videos, or of folders of them, whether their faces are forged.
 
-    The exit status is 1 only if nothing could be scored.
+    Parquet, CSV and JSON hold a row a face (level "face") and, after the faces of each file, one for the file (level
+    "file"): an image counts as its most forged face, a video as its most forged person (the mean over that person's
+    frames). The exit status is 1 only if nothing could be scored.
     """
     from deepfake_pipeline.scoring import output as out
     from deepfake_pipeline.scoring.release import find_release
@@ -163,23 +165,18 @@ def score(
     counts = Counter[str]()
     width = out.path_width([str(path) for path in paths], shutil.get_terminal_size().columns)
 
-    def shown() -> Iterator[dict[str, Any]]:
-        if not as_json and not output:
-            click.echo(out.heading(width))
+    def counted() -> Iterator[dict[str, Any]]:
         for row in rows:
-            counts[row.get("verdict") or "not scored"] += 1
-            if as_json:
-                click.echo(out.as_json(row))
-            elif not output:
-                click.echo(out.as_line(row, width))
+            if row["level"] == "file":
+                counts[row.get("verdict") or "not scored"] += 1
             yield row
 
     if output:
-        out.write_scores(shown(), output)
+        out.write_scores(counted(), output)
         click.echo(f"scores: {output}", err=True)
     else:
-        for _ in shown():
-            pass
+        for line in map(out.as_json, counted()) if as_json else out.table(counted(), width):
+            click.echo(line)
     click.echo(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no file found", err=True)
     if not counts["real"] + counts["fake"] + counts["unsure"]:
         sys.exit(1)

@@ -318,7 +318,7 @@ class TestNearDuplicates:
             frozenset(("Test/Real/again.jpg", other)) for other in ("Train/Real/3.png", "Train/Real/again.png")
         }
         for row in found:
-            assert row["sample_a"] < row["sample_b"] and row["distance"] <= 6
+            assert row["sample_a"] < row["sample_b"] and row["similarity"] >= 0.9 and not row["mirrored"]
             assert (row["split_a"], row["split_b"]) == tuple(
                 splits[paths[row[key]]] for key in ("sample_a", "sample_b")
             )
@@ -374,7 +374,9 @@ class TestParams:
         [
             ({"splt_policy": "hash"}, "splt_policy"),
             ({"split_policy": "random"}, "split_policy"),
-            ({"near_duplicate_distance": 17}, "near_duplicate_distance"),
+            ({"near_duplicate_similarity": 0.5}, "near_duplicate_similarity"),
+            ({"near_duplicates": "drop"}, "near_duplicates"),
+            ({"tolerated_leaks": ["all"]}, "tolerated_leaks"),
             ({"split_shares": {"train": 0.5, "test": 0.4}}, "sum to 0.9"),
             ({"split_shares": {"train": 1.5, "test": -0.5}}, "each share lies in"),
             ({"split_shares": {"train": 0.5, "exam": 0.5}}, "exam"),

@@ -1,17 +1,11 @@
-import time
-
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.fft import dctn
 
 from deepfake_pipeline.media.images import decode_image, encode_image, resize
-from deepfake_pipeline.media.phash import hamming, is_informative, near_pairs, perceptual_hash
+from deepfake_pipeline.media.phash import hamming, perceptual_hash
 from tests.media.pictures import smooth
-
-UINT64 = st.integers(0, 2**64 - 1)
 
 
 def oracle(rgb: np.ndarray) -> int:
@@ -19,11 +13,6 @@ def oracle(rgb: np.ndarray) -> int:
     grey = resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 32, 32).astype(float)
     low = dctn(grey, type=2)[1:9, 1:9].ravel()
     return int("".join("1" if value > np.median(low) else "0" for value in low), 2)
-
-
-def all_pairs(hashes, max_distance, keys=None):
-    found = [np.stack([part.astype(int) for part in pairs], 1) for pairs in near_pairs(hashes, max_distance, keys)]
-    return [tuple(row) for block in found for row in block.tolist()]
 
 
 class TestPerceptualHash:
@@ -54,37 +43,3 @@ class TestPerceptualHash:
         ramp = np.repeat(np.linspace(0, value, 64).astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
         for image in (flat, ramp, ramp.transpose(1, 0, 2)):
             assert perceptual_hash(image) == 0
-        assert not is_informative(np.array([0], np.uint64))[0]
-
-
-class TestNearPairs:
-    @settings(max_examples=60, deadline=None)
-    @given(st.lists(UINT64, max_size=25), st.integers(0, 64), st.data())
-    def test_equals_the_plain_double_loop(self, hashes, max_distance, data):
-        hashes = hashes + [data.draw(st.sampled_from(hashes)) ^ 5 for _ in hashes[:5]]
-        keys = np.array([data.draw(st.integers(0, 3)) for _ in hashes], np.int64)
-        expected = [
-            (i, j, (hashes[i] ^ hashes[j]).bit_count())
-            for i in range(len(hashes))
-            for j in range(i + 1, len(hashes))
-            if (hashes[i] ^ hashes[j]).bit_count() <= max_distance
-            and keys[i] != keys[j]
-            and min(hashes[i].bit_count(), hashes[j].bit_count()) >= 8
-        ]
-        assert all_pairs(np.array(hashes, np.uint64), max_distance, keys) == expected
-
-    def test_planted_pairs_among_many_over_several_blocks(self):
-        generator = np.random.default_rng(0)
-        hashes = generator.integers(0, 2**64, 14_000, dtype=np.uint64)
-        hashes[13_999] = hashes[3] ^ np.uint64(0b1011)
-        hashes[7_001] = hashes[7_000]
-        start = time.perf_counter()
-        assert all_pairs(hashes, 6) == [(3, 13_999, 3), (7_000, 7_001, 0)]
-        assert time.perf_counter() - start < 10  # 0.3 s on a free core
-
-    def test_flat_pictures_pair_with_none(self):
-        assert all_pairs(np.zeros(5000, np.uint64), 16) == []
-
-    @pytest.mark.parametrize("count", [0, 1])
-    def test_nothing_to_compare(self, count):
-        assert all_pairs(np.full(count, 2**40 - 1, np.uint64), 64) == []

@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+from deepfake_pipeline.media.alike import thumbnail
 from deepfake_pipeline.media.images import ImageLimits
 from deepfake_pipeline.media.phash import perceptual_hash
 from deepfake_pipeline.media.scan import BATCH_FILES, Scan, read_bytes, scan_file, scan_files
@@ -21,7 +22,9 @@ def refusal(path, **limits) -> Refused:
 def test_what_a_look_gives(tmp_path):
     path = write_picture(tmp_path / "a.png", 1)
     data = path.read_bytes()
-    assert scan_file(path, ImageLimits()) == Scan(sha256_hex(data), 40, 48, len(data), perceptual_hash(smooth(1)))
+    assert scan_file(path, ImageLimits()) == Scan(
+        sha256_hex(data), 40, 48, len(data), perceptual_hash(smooth(1)), thumbnail(smooth(1))
+    )
 
 
 def test_the_size_is_of_the_upright_picture(tmp_path):

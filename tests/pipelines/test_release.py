@@ -92,6 +92,7 @@ class TestRegistry:
             rows = model.predict(pd.DataFrame({"image": column}))
             assert list(rows.fake_probability) == [row["fake_probability"] for row in expected]
             assert list(rows.verdict) == [row["verdict"] for row in expected]
+            assert list(rows.level) == [row["level"] for row in expected]
             assert list(rows.release) == [row["release"] for row in expected]
 
     def test_a_path_is_read_only_below_a_root_that_is_allowed(self, model, pictures):

@@ -132,3 +132,19 @@ def test_equal_studies_give_equal_faces(make_project, tmp_path):
         project.run("ingestion", "face_extraction", params=params)
         outputs.append(project.bytes_of_outputs())
     assert outputs[0] == outputs[1]
+
+
+def test_a_leak_that_is_not_tolerated_stops_before_anything_is_trained(make_project, tmp_path):
+    source = tmp_path / "source"
+    write_faces(source / "Real", 24)
+    write_faces(source / "Fake", 24, seed=1)
+    for number in range(12):  # the same picture in another file, hence in another group and often another split
+        picture = cv2.imread(str(source / f"Real/{number:03d}.png"))
+        cv2.imwrite(str(source / f"Real/again{number}.jpg"), picture)
+    project = make_project()
+    study = {"layout": "folders", "uri": str(source), "name": "squares"}
+    ingestion = {"tolerated_leaks": [], "split_salt": "2"}
+    with pytest.raises(UserError, match="certificate of the splits does not hold") as caught:
+        project.run(params={"study": study, "ingestion": ingestion, "face_extraction": {"given_crops": True}})
+    assert "\n" not in str(caught.value)
+    assert not (project.root / "data/05_model_input").exists()

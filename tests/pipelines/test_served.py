@@ -72,9 +72,10 @@ def server(project, tmp_path_factory):
 def test_a_picture_sent_as_base64_is_scored_as_by_the_command_line(server, project):
     picture = next((project.root / "data/01_raw/media/files").rglob("*.png"))
     body = {"dataframe_records": [{"image": base64.b64encode(picture.read_bytes()).decode()}]}
-    (row,) = json.loads(ask(f"{server}/invocations", body))["predictions"]
+    *_, row = json.loads(ask(f"{server}/invocations", body))["predictions"]
     release = find_release("champion", project.root / "data/06_models")
-    (expected,) = score_files([picture], release)
+    *_, expected = score_files([picture], release)
+    assert row["level"] == expected["level"] == "file"
     assert row["fake_probability"] == pytest.approx(expected["fake_probability"], abs=1e-6)
     assert row["verdict"] == expected["verdict"]
     assert row["release"] == release.name

@@ -7,7 +7,7 @@ from deepfake_pipeline.tables import schemas
 from deepfake_pipeline.tables.stream import ParquetTable, RecordStream, write_shards
 
 SCHEMAS = {name: value for name, value in vars(schemas).items() if isinstance(value, pa.Schema)}
-VALUES = {pa.string(): "text", pa.binary(): b"bytes"}
+VALUES = {pa.string(): "text", pa.binary(): b"bytes", pa.bool_(): True}
 
 
 def value(kind, missing):

@@ -6,6 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
+from deepfake_pipeline.faces.select import SelectionParams
+from deepfake_pipeline.faces.track import TrackParams
+from deepfake_pipeline.media.sampling import VideoSampling
+
 
 class MtcnnParams(BaseModel):
     """MTCNN (Zhang et al. 2016, arXiv 1604.02878)."""
@@ -99,7 +103,7 @@ FaceDetectorParams = Annotated[
 
 
 class FaceParams(BaseModel):
-    """How faces are found in images, which are kept, and how they are cut out."""
+    """How faces are found in images and videos, which are kept, and how they are cut out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -124,4 +128,12 @@ class FaceParams(BaseModel):
     )
     look_into_given_crops: bool = Field(
         True, description="look for box, points and yaw in given crops too (some 3 ms each at 224×224 px)"
+    )
+    video: VideoSampling = Field(default_factory=VideoSampling, description="which frames of a video are looked at")
+    tracking: TrackParams = Field(
+        default_factory=TrackParams, description="which faces of the frames of a video are one person's"
+    )
+    selection: SelectionParams = Field(
+        default_factory=SelectionParams,
+        description="which faces of a video are kept, person by person; those of images only where it says so",
     )

@@ -35,7 +35,12 @@ class SelectionParams(BaseModel):
     max_yaw: float = Field(
         35.0, ge=0, le=90, description="degrees by which a head may be turned to either side; above: turned"
     )
-    per_track: int = Field(5, ge=1, le=100_000, description="faces of one person that are kept, the best ones")
+    per_track: int = Field(
+        5, ge=1, le=100_000, description="faces of one person in a video that are kept, the best ones"
+    )
+    images: bool = Field(
+        False, description="refuse faces of images by these limits too; by default faces of videos alone"
+    )
 
 
 class FaceQuality(NamedTuple):

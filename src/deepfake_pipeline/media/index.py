@@ -11,12 +11,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from deepfake_pipeline.media.alike import THUMBNAIL_BYTES, Thumbnail, alike
 from deepfake_pipeline.media.images import ImageLimits
 from deepfake_pipeline.media.layouts import LAYOUTS, GivenFace, LayoutParams, MediaEntry, resolve_layout
 from deepfake_pipeline.media.paths import is_encodable, rejected_row
-from deepfake_pipeline.media.phash import near_pairs
 from deepfake_pipeline.media.scan import Scan, scan_files
 from deepfake_pipeline.media.sources import MediaSource
 from deepfake_pipeline.media.study import DatasetStudy
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _CLASSES = {0: "real", 1: "forged"}
 
+Leak = Literal["official_splits", "near_duplicates"]
 Refusal = tuple[str, Refused]  # a path, and why it is refused
 
 
@@ -53,8 +55,22 @@ class IndexParams(LayoutParams):
         description="share of the groups of train, (0, 0.4], carved out for each of validation and calibration that "
         "the dataset lacks; split_policy=official only",
     )
-    near_duplicate_distance: int = Field(
-        6, ge=0, le=16, description="differing bits, 0 to 16, of the 64-bit perceptual hashes of near-duplicates"
+    near_duplicates: Literal["report", "join"] = Field(
+        "report",
+        description="report: pairs of near-duplicates that lie in different splits are listed; join: near-duplicates "
+        "belong to one group, within each official split where these are followed",
+    )
+    near_duplicate_similarity: float = Field(
+        0.9,
+        ge=0.7,
+        le=1,
+        description="correlation of near-duplicates at least, 0.7 to 1, at the best of the alignments that a crop of "
+        "5 % and a mirror allow (media.alike)",
+    )
+    tolerated_leaks: tuple[Leak, ...] = Field(
+        ("official_splits", "near_duplicates"),
+        description="what the certificate of the splits names but holds in spite of: official_splits, identities and "
+        "source videos that the dataset's own splits leak (split_policy=official only); near_duplicates across splits",
     )
     images: ImageLimits = Field(ImageLimits(), description="what an image may be")
 
@@ -98,7 +114,8 @@ def index_source(
 
     Of exact copies (same bytes, same label) the first by path is used and the others are refused as ``duplicate``;
     an image under both labels is refused in all its copies, as ``label_conflict``. Groups are connected components
-    over the memberships that the layout gives, and copies of one file join theirs; a forgery of identities that lie in
+    over the memberships that the layout gives, and copies of one file join theirs, as near-duplicates do with
+    ``near_duplicates: join``; a forgery of identities that lie in
     different splits is refused as ``cross_split`` (:func:`tables.splits.deal`). An official split is followed even
     where it leaks; :func:`media.leaks.split_leaks` names what it leaks. The result does not depend on the number of
     workers.
@@ -126,14 +143,17 @@ def index_source(
             files.append(_File(entry, scan))
     kept, copies = _distinct(files)
     memberships = _memberships(files)
+    if params.near_duplicates == "join":
+        memberships = _joined(kept, memberships, params)
     dealt = _deal(kept, memberships, params)
     rows = _rows(kept, memberships, dealt, study.name)
+    thumbnails = {file.scan.sha256: file.scan.thumbnail for file in kept}
     rejected = _rejected(source.rejected, [*refusals, *copies, *_crossing(kept, dealt)])
     _report(study.name, rows, rejected, dealt)
     return IndexResult(
         RecordStream(MANIFEST, lambda: batches_of(MANIFEST, rows)),
         RecordStream(REJECTED_FILES, lambda: batches_of(REJECTED_FILES, rejected)),
-        RecordStream(NEAR_DUPLICATES, lambda: _near_duplicates(rows, params.near_duplicate_distance)),
+        RecordStream(NEAR_DUPLICATES, lambda: _near_duplicates(rows, thumbnails, params)),
     )
 
 
@@ -257,6 +277,31 @@ def _memberships(files: Iterable[_File]) -> dict[str, tuple[str, ...]]:
     return {sha256: tuple(tags) for sha256, tags in found.items()}
 
 
+def _joined(
+    kept: Sequence[_File], memberships: Mapping[str, tuple[str, ...]], params: IndexParams
+) -> dict[str, tuple[str, ...]]:
+    """Memberships in which near-duplicates belong to what the other belongs to, as copies of one file do.
+
+    Near-duplicates in different official splits are left apart: these splits are followed.
+    """
+    files = sorted(kept, key=lambda file: file.scan.sha256)
+    bound = [memberships[file.scan.sha256] for file in files]
+    numbers = {tags: number for number, tags in enumerate(dict.fromkeys(bound))}
+    keys = np.array([numbers[tags] for tags in bound], np.int64)
+    pictures = _stacked(file.scan.thumbnail for file in files)
+    joined = {sha256: dict.fromkeys(tags) for sha256, tags in memberships.items()}
+    for pairs in alike(pictures, params.near_duplicate_similarity, keys):
+        for i, j in zip(pairs.i, pairs.j, strict=True):
+            if params.split_policy == "hash" or files[i].entry.split == files[j].entry.split:
+                joined[files[i].scan.sha256].update(dict.fromkeys(bound[j]))
+                joined[files[j].scan.sha256].update(dict.fromkeys(bound[i]))
+    return {sha256: tuple(tags) for sha256, tags in joined.items()}
+
+
+def _stacked(thumbnails: Iterable[Thumbnail]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(thumbnails), np.uint8).reshape(-1, THUMBNAIL_BYTES)
+
+
 def _deal(kept: Sequence[_File], memberships: Mapping[str, Sequence[str]], params: IndexParams) -> Deal:
     """Groups and splits by SHA-256. Files of an official split follow it; its train is dealt, to carve out of it what
     the dataset lacks."""
@@ -294,7 +339,9 @@ def _rows(
         entry, scan, sha256 = file.entry, file.scan, file.scan.sha256
         if sha256 in dealt.crossing:
             continue
-        row: dict[str, Any] = asdict(scan) | {"sample_id": sample_id(sha256), "path": entry.path, "source": source}
+        row: dict[str, Any] = asdict(scan)
+        del row["thumbnail"]
+        row |= {"sample_id": sample_id(sha256), "path": entry.path, "source": source}
         row |= {"label": entry.label, "method": entry.method, "mask": entry.mask, "given_faces": _given(entry.faces)}
         row |= {"group": dealt.groups[sha256], "split": dealt.splits[sha256], "memberships": memberships[sha256]}
         rows.append(row)
@@ -325,15 +372,16 @@ def _rejected(earlier: Sequence[dict[str, str]], refusals: Iterable[Refusal]) ->
     return sorted([*earlier, *rows], key=lambda row: (row["path"], row["reason"], row["detail"]))
 
 
-def _near_duplicates(rows: Sequence[Mapping[str, Any]], max_distance: int) -> Iterator[pa.RecordBatch]:
+def _near_duplicates(
+    rows: Sequence[Mapping[str, Any]], thumbnails: Mapping[str, Thumbnail], params: IndexParams
+) -> Iterator[pa.RecordBatch]:
     ids = pa.array([row["sample_id"] for row in rows], pa.string())
     splits = pa.array([row["split"] for row in rows], pa.string())
-    hashes = np.array([row["phash"] for row in rows], np.uint64)
     keys = np.array([SPLITS.index(row["split"]) for row in rows], np.int64)
-    for i, j, distance in near_pairs(hashes, max_distance, keys):
-        yield pa.RecordBatch.from_arrays(
-            [ids.take(i), ids.take(j), splits.take(i), splits.take(j), pa.array(distance)], schema=NEAR_DUPLICATES
-        )
+    pictures = _stacked(thumbnails[row["sha256"]] for row in rows)
+    for i, j, similarity, mirrored in alike(pictures, params.near_duplicate_similarity, keys):
+        columns = [ids.take(i), ids.take(j), splits.take(i), splits.take(j), pa.array(similarity), pa.array(mirrored)]
+        yield pa.RecordBatch.from_arrays(columns, schema=NEAR_DUPLICATES)
 
 
 def _report(name: str, rows: Sequence[Mapping[str, Any]], rejected: Sequence[Mapping[str, str]], dealt: Deal) -> None:

@@ -15,8 +15,16 @@ IMAGE_SUFFIXES = frozenset(
 VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm"))
 
 _STILLS = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")  # pictures in the container of MP4
-_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip")  # how a MOV without ftyp begins
-_MATROSKA = b"\x1aE\xdf\xa3"
+_VIDEOS: tuple[tuple[int, bytes], ...] = (  # offset and first bytes of the containers that are read, beside ftyp
+    *((4, box) for box in (b"moov", b"mdat", b"wide", b"free", b"skip")),  # a MOV without ftyp
+    (0, b"\x1a\x45\xdf\xa3"),
+    (8, b"AVI "),
+    (0, b"\x47\x40"),
+    (0, b"\0\0\1\xba"),
+    (0, b"FLV\1"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    (0, b"OggS"),
+)
 
 
 def kind_of_name(path: str) -> MediaKind | None:
@@ -32,10 +40,13 @@ def kind_of_name(path: str) -> MediaKind | None:
 
 
 def looks_like_video(head: bytes) -> bool:
-    """True if a file that begins so (12 bytes are enough) is MP4, MOV, AVI, Matroska or WebM, or claims to be."""
+    """True if a file that begins so (16 bytes are enough) is of a container of videos, or claims to be.
+
+    These are MP4, MOV, AVI, Matroska and WebM, MPEG, FLV, ASF and Ogg.
+    """
     if head[4:8] == b"ftyp":
         return head[8:12] not in _STILLS
-    return head[4:8] in _QUICKTIME or head[:4] == _MATROSKA or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
+    return any(head[offset:].startswith(beginning) for offset, beginning in _VIDEOS)
 
 
 def kind_of_file(path: str, head: bytes) -> MediaKind:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from deepfake_pipeline.engine import map_batches
+from deepfake_pipeline.media.alike import Thumbnail, thumbnail
 from deepfake_pipeline.media.frames import first_frame
 from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits, RGBImage, decode_image, looks_like_image
 from deepfake_pipeline.media.kinds import MediaKind, kind_of_file
@@ -23,14 +24,15 @@ BATCH_FILES = 64
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a look into a media file gives: digest, size in px and bytes, perceptual hash (of a video: of its first
-    frame), and whether it is an image or a video."""
+    """What a look into a media file gives: digest, size in px and bytes, perceptual hash and thumbnail (of a video: of
+    its first frame), and whether it is an image or a video."""
 
     sha256: str
     width: int
     height: int
     bytes: int
     phash: int
+    thumbnail: Thumbnail = field(repr=False)  # see :func:`media.alike.thumbnail`
     kind: MediaKind = "image"
 
 
@@ -81,7 +83,7 @@ def scan_video(path: Path, limits: ImageLimits) -> Scan:
 
 
 def _scan(digest: str, size: int, rgb: RGBImage, kind: MediaKind) -> Scan:
-    return Scan(digest, rgb.shape[1], rgb.shape[0], size, perceptual_hash(rgb), kind)
+    return Scan(digest, rgb.shape[1], rgb.shape[0], size, perceptual_hash(rgb), thumbnail(rgb), kind)
 
 
 def _head(path: Path) -> bytes:

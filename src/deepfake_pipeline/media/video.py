@@ -22,23 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from deepfake_pipeline.media.images import RGBImage
+from deepfake_pipeline.media.images import HEAD_BYTES, RGBImage
+from deepfake_pipeline.media.kinds import looks_like_video
 from deepfake_pipeline.media.sampling import SceneCuts, VideoSampling, planned_frames
 from deepfake_pipeline.tables import Reason, Refused
 
 CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
-
-_BEGINNINGS: tuple[tuple[int, bytes], ...] = (  # offset and first bytes of the containers above
-    *((4, box) for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),
-    (0, b"\x1a\x45\xdf\xa3"),
-    (8, b"AVI "),
-    (0, b"\x47\x40"),
-    (0, b"\0\0\1\xba"),
-    (0, b"FLV\1"),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
-    (0, b"OggS"),
-)
-HEAD_BYTES = 16  # enough of a file for looks_like_video
 
 _WORTH_A_SEEK = 8  # frames: fewer are decoded rather than jumped over
 
@@ -104,11 +93,6 @@ class VideoFrame(NamedTuple):
     image: RGBImage
 
 
-def looks_like_video(head: bytes) -> bool:
-    """True if a file that begins so is of one of the containers that are read (or claims to be)."""
-    return any(head[offset:].startswith(beginning) for offset, beginning in _BEGINNINGS)
-
-
 def probe_video(path: Path, limits: VideoLimits = _LIMITS) -> VideoInfo:
     """What a file holds, from its header and its first frame.
 
@@ -116,9 +100,7 @@ def probe_video(path: Path, limits: VideoLimits = _LIMITS) -> VideoInfo:
         Refused: see :func:`sample_frames`.
     """
     with _opened(path, limits) as video:
-        first = next(video.decoded(), None)
-        if first is None:
-            raise video.nothing()
+        first = video.first()
         stream = video.stream
         height, width = _size(first)
         audio = video.container.streams.audio
@@ -132,6 +114,16 @@ def probe_video(path: Path, limits: VideoLimits = _LIMITS) -> VideoInfo:
             rotation=_rotation(first),
             audio=str(audio[0].codec_context.name) if audio else None,
         )
+
+
+def first_frame(path: Path, limits: VideoLimits = _LIMITS) -> RGBImage:
+    """The first frame that can be decoded, RGB uint8 ``(H, W, 3)``, upright.
+
+    Raises:
+        Refused: see :func:`sample_frames`.
+    """
+    with _opened(path, limits) as video:
+        return _upright(video.first())
 
 
 def sample_frames(
@@ -239,6 +231,17 @@ class _Video:
                     continue
                 self._check(frame)
                 yield frame
+
+    def first(self) -> Frame:
+        """The first frame that can be decoded.
+
+        Raises:
+            Refused: there is none.
+        """
+        frame = next(self.decoded(), None)
+        if frame is None:
+            raise self.nothing()
+        return frame
 
     def _packets(self, flush: bool = False) -> Iterator[Any]:
         packets = self.container.demux(self.stream)

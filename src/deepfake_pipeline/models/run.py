@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -47,6 +49,13 @@ class NetworkRunner:
         ]
 
 
+class Judged(NamedTuple):
+    """What a detector says of ``N`` pictures: log-odds that each is forged, and the probability; float32 ``(N,)``."""
+
+    logit: NDArray[np.float32]
+    fake_probability: NDArray[np.float32]
+
+
 class DetectorRunner(NetworkRunner):
     """Judges pictures, in float32."""
 
@@ -55,10 +64,19 @@ class DetectorRunner(NetworkRunner):
         self.image_size = network.image_size
 
     @torch.inference_mode()
+    def judge(self, pictures: NDArray[np.uint8]) -> Judged:
+        """Logit and probability of each picture of uint8 ``(N, H, W, 3)``."""
+        parts = [self.network(batch).logit for batch in self._batches(pictures, self.image_size)]
+        probabilities = [torch.sigmoid(part) for part in parts]
+        logit, probability = (
+            torch.cat(some).float().cpu().numpy() if some else np.zeros(0, np.float32)
+            for some in (parts, probabilities)
+        )
+        return Judged(logit, probability)
+
     def fake_probability(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probability ``(N,)`` that each picture of uint8 ``(N, H, W, 3)`` is forged."""
-        parts = [torch.sigmoid(self.network(batch).logit) for batch in self._batches(pictures, self.image_size)]
-        return torch.cat(parts).float().cpu().numpy() if parts else np.zeros(0, np.float32)
+        return self.judge(pictures).fake_probability
 
 
 class EnhancerRunner(NetworkRunner):

@@ -63,6 +63,7 @@ class CardRecords:
         split_counts: files by split and class (``real``, ``forged``).
         rejected: number of refused files and faces by reason; empty: none was refused.
         near_duplicates: pairs of alike pictures that lie in different splits.
+        certificate: what the certificate of the splits says.
         metrics: what :func:`reporting.judge.judge` gave.
         operating_point: what ``scoring.threshold.choose_operating_point`` gave.
         detector: the network that judges.
@@ -84,6 +85,7 @@ class CardRecords:
     split_counts: Mapping[str, Mapping[str, int]] | None = None
     rejected: Mapping[str, int] | None = None
     near_duplicates: int | None = None
+    certificate: str = ""
     metrics: Mapping[str, Any] | None = None
     operating_point: Mapping[str, Any] | None = None
     detector: NetworkFacts | None = None

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from torch import nn
 
+from deepfake_pipeline.media.certificate import in_words
 from deepfake_pipeline.models.store import network_name
 from deepfake_pipeline.reporting.evaluation import interval_text
 from deepfake_pipeline.tables import Table
@@ -44,6 +45,7 @@ class Facts:
         splits: files by split and class.
         refused: number of refused files and faces by reason.
         near_duplicates: pairs of alike pictures that lie in different splits.
+        certificate: what the certificate of the splits says.
     """
 
     study: str
@@ -52,6 +54,7 @@ class Facts:
     splits: Mapping[str, Mapping[str, int]]
     refused: Mapping[str, int]
     near_duplicates: int
+    certificate: str
 
 
 def render_report(metrics: Figures, facts: Facts, pictures: Sequence[tuple[str, bytes]]) -> str:
@@ -81,11 +84,12 @@ def collect_facts(
     splits: Mapping[str, Mapping[str, int]],
     rejected: Iterable[Table],
     near_duplicates: Table,
+    certificate: Mapping[str, Any],
 ) -> Facts:
     """The facts from the tables that hold them."""
     reasons = Counter(reason for table in rejected for reason in table.read(["reason"]).reason)
     names = network_name(detector), network_name(enhancer)
-    return Facts(study, *names, splits, dict(sorted(reasons.items())), near_duplicates.count())
+    return Facts(study, *names, splits, dict(sorted(reasons.items())), near_duplicates.count(), in_words(certificate))
 
 
 def headline_sentences(metrics: Figures) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +50,41 @@ def as_json(row: Row) -> str:
     return json.dumps(typed, ensure_ascii=False)
 
 
-def as_line(row: Row, width: int) -> str:
-    """A row of the table on the terminal; the path takes ``width`` columns, its end is what is kept."""
+def table(rows: Iterable[Row], width: int) -> Iterator[str]:
+    """The table on the terminal, line by line: a line a face, and one a file where its one face does not say it all.
+
+    Args:
+        rows: of ``tables.schemas.SCORES``, the faces of a file before the file.
+        width: columns of the path.
+    """
+    yield f"{'file':<{width}}  {'time':>8}  {'track':>5}  {'face':>4}  {'crop':<7}  {'P fake':>6}  verdict"
+    faces, of_video = 0, False
+    for row in rows:
+        if row["level"] == "face":
+            faces, of_video = faces + 1, row.get("track") is not None
+            yield _line(row, width)
+        else:
+            if faces != 1 or of_video:
+                yield _line(row, width)
+            faces, of_video = 0, False
+
+
+def _line(row: Row, width: int) -> str:
+    """A row of the table; of a path that is too long the end is kept."""
     path = row["path"] if len(row["path"]) <= width else "…" + row["path"][-(width - 1) :]
-    face = "" if row.get("face") is None else str(row["face"])
+    time = "" if row.get("seconds") is None else f"{row['seconds']:.2f} s"
+    track, face = ("" if row.get(name) is None else str(row[name]) for name in ("track", "face"))
     probability = row.get("fake_probability")
     shown = "" if probability is None else f"{probability:.3f}"
-    said = row.get("verdict") or f"not scored: {row.get('reason')}"
-    return f"{path:<{width}}  {face:>4}  {row.get('crop') or '':<8}  {shown:>6}  {said}"
-
-
-def heading(width: int) -> str:
-    """The heading of the table on the terminal."""
-    return f"{'file':<{width}}  {'face':>4}  {'crop':<8}  {'P fake':>6}  verdict"
+    if probability is None:
+        said = "no_face" if row.get("verdict") == "no_face" else f"not scored: {row.get('reason')}"
+    else:
+        said = f"{row['verdict']}{' (whole file)' if row['level'] == 'file' else ''}"
+        said += f", not all of it: {row['reason']}" if row.get("reason") else ""
+    return f"{path:<{width}}  {time:>8}  {track:>5}  {face:>4}  {row.get('crop') or '':<7}  {shown:>6}  {said}"
 
 
 def path_width(paths: Sequence[str], columns: int) -> int:
     """How many columns the path may take on a terminal of ``columns``."""
     longest = max((len(path) for path in paths), default=4)
-    return max(12, min(longest, columns - 40))
+    return max(12, min(longest, columns - 60))

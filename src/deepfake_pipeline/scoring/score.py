@@ -1,10 +1,10 @@
-"""Files in, rows out: the one path by which a new picture is scored."""
+"""Files in, rows out: the one path by which a new picture or video is scored."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,21 +13,27 @@ from numpy.typing import NDArray
 
 from deepfake_pipeline.engine import map_batches
 from deepfake_pipeline.faces import build_detector
-from deepfake_pipeline.faces.detections import Detection, Detections
+from deepfake_pipeline.faces.detections import Detection, Detections, Image
 from deepfake_pipeline.faces.geometry import cut, is_face_crop
 from deepfake_pipeline.faces.measure import brightness, sharpness
-from deepfake_pipeline.media.images import ImageLimits, decode_image
+from deepfake_pipeline.faces.track import FrameFaces, track_faces
+from deepfake_pipeline.media.frames import video_limits
+from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits, decode_image
+from deepfake_pipeline.media.kinds import kind_of_file, kind_of_name
 from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.scan import read_bytes
+from deepfake_pipeline.media.video import sample_frames
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
 from deepfake_pipeline.scoring.release import Release
+from deepfake_pipeline.scoring.verdict import file_row
 from deepfake_pipeline.tables import Reason, Refused, Table
-from deepfake_pipeline.tables.ids import sha256_hex
+from deepfake_pipeline.tables.ids import sha256_hex, sha256_of
 
 Faces = Literal["auto", "detect", "whole"]
 Row = dict[str, Any]
 
 FILES_PER_BATCH = 32
+CROPS_PER_BATCH = 256  # that wait for the detector together, at most
 FACE_SIZED = 512  # px: a picture without a detected face that is no larger, and not long, may be a face close up
 _LONG = 1.5
 
@@ -40,19 +46,23 @@ def score_files(
     workers: int = 1,
     accelerator: str = "auto",
 ) -> Iterator[Row]:
-    """Score pictures and folders of pictures.
+    """Score pictures, videos and folders of them.
+
+    Of a video, frames are sampled as the release's ``geometry.faces.video`` says, and faces followed through them;
+    every face that is found is judged, however blurred: it is the mean over a person's faces that counts.
 
     Args:
         paths: files and folders; a folder stands for every file below it.
         release: what judges.
-        faces: ``detect`` cuts out every face that is found; ``whole`` takes each picture as one face; ``auto``
-            takes a picture as a whole when it already is a face crop, or when no face is found in a picture
-            the size of a face, and otherwise cuts out the faces.
+        faces: ``detect`` cuts out every face that is found; ``whole`` takes each picture, or frame, as one face;
+            ``auto`` takes it as a whole when it already is a face crop, or when no face is found in a picture
+            (not a frame) the size of a face, and otherwise cuts out the faces.
         workers: processes; the rows do not depend on it.
         accelerator: auto, cpu or cuda.
 
     Yields:
-        Rows of ``tables.schemas.SCORES``: one a face, or one a file that could not be scored, with the reason.
+        Rows of ``tables.schemas.SCORES``: one a face, and after the faces of each file one for the file itself; see
+        :func:`scoring.verdict.file_row`.
     """
     return _score(list(_files(paths)), release, faces, workers, accelerator)
 
@@ -73,15 +83,12 @@ def score_samples(
 
 def _score(files: Sequence[Path], release: Release, faces: Faces, workers: int, accelerator: str) -> Iterator[Row]:
     build = partial(FileScorer, release, faces, accelerator)
-    few = len(files) <= FILES_PER_BATCH or pick_device(accelerator).type == "cuda"
-    batches = map_batches(
-        _batched(files, FILES_PER_BATCH),
-        build,
-        workers=1 if few else workers,
-        description="score",
-        total=-(-len(files) // FILES_PER_BATCH),
+    batches = list(_batched(files))
+    few = len(batches) <= 1 or pick_device(accelerator).type == "cuda"
+    scored = map_batches(
+        batches, build, workers=1 if few else min(workers, len(batches)), description="score", total=len(batches)
     )
-    for rows in batches:
+    for rows in scored:
         yield from rows
 
 
@@ -104,79 +111,138 @@ class FileScorer:
 
     def __call__(self, files: Sequence[Path]) -> list[Row]:
         """Rows of the files, in their order."""
-        return self.score((str(path), self._read(path)) for path in files)
+        return self.score((str(path), path) for path in files)
 
-    def score(self, pictures: Iterable[tuple[str, bytes | Refused]]) -> list[Row]:
-        """Rows of encoded pictures, in their order.
+    def score(self, files: Iterable[tuple[str, bytes | Path]]) -> list[Row]:
+        """Rows of files, in their order; the bytes of a video are refused as ``unsupported_type``, its path is not.
 
         Args:
-            pictures: what each is called (column ``path``), and its bytes or why there are none.
+            files: what each is called (column ``path``), and its bytes or where it lies.
         """
         rows: list[Row] = []
-        crops: list[NDArray[np.uint8]] = []
-        judged: list[int] = []
-        for path, data in pictures:
-            shared = {"path": path, "release": self.release.name}
-            if isinstance(data, Refused):
-                rows.append({**shared, "verdict": None, "reason": data.reason.value})
-                continue
-            shared["sha256"] = sha256_hex(data)
+        logits: dict[int, float] = {}
+        crops: dict[int, Image] = {}  # by the place of their rows
+        for path, source in files:
+            shared: Row = {"path": path, "release": self.release.name}
+            file: Row = {**shared, "level": "file"}
             try:
-                cuts = self._cuts(decode_image(data, self.limits))
+                for crop, facts in self._found_in(source, shared, file):
+                    crops[len(rows)] = crop
+                    rows.append({**shared, "level": "face", **facts})
+                    if len(crops) == CROPS_PER_BATCH:
+                        logits |= self._judged(crops, rows)
+                        crops = {}
             except Refused as refused:
-                verdict = "no_face" if refused.reason is Reason.NO_FACE else None
-                rows.append({**shared, "verdict": verdict, "reason": refused.reason.value})
-                continue
-            for number, (crop, facts) in enumerate(cuts):
-                judged.append(len(rows))
-                crops.append(crop)
-                rows.append({**shared, "face": number, **facts})
-        if crops:
-            self._judge(np.stack(crops), [rows[index] for index in judged])
-        return rows
+                file["reason"] = refused.reason.value
+            rows.append({**shared, **file})
+        logits |= self._judged(crops, rows)
+        return list(_with_files(rows, logits, self.release.threshold))
 
-    def _read(self, path: Path) -> bytes | Refused:
-        try:
-            return read_bytes(path, self.limits)
-        except Refused as refused:
-            return refused
-
-    def _cuts(self, image: NDArray[np.uint8]) -> list[tuple[NDArray[np.uint8], Row]]:
-        """Crops of a picture and what is known of each."""
-        found = self._found(image)
-        if found is None:
-            return [self._measured(image, None)]
-        if not len(found):
+    def _found_in(self, source: bytes | Path, shared: Row, file: Row) -> Iterator[tuple[Image, Row]]:
+        """Crops of a file and what is known of each; hash and damage are noted on the way."""
+        if isinstance(source, Path) and _is_video(source):
+            yield from self._of_video(source, shared, file)
+            return
+        data = read_bytes(source, self.limits) if isinstance(source, Path) else source
+        shared["sha256"] = sha256_hex(data)
+        image = decode_image(data, self.limits)
+        found = self._search(image)
+        if found is not None and not len(found) and self.faces == "auto" and _is_face_sized(image):
+            found = None
+        for number, face in enumerate(_faces_of(found)):
+            yield self._measured(image, face, {"face": number})
+        if found is not None and not len(found):
             raise Refused(Reason.NO_FACE, "no face was found")
-        return [self._measured(image, face) for face in sorted(found, key=lambda face: float(face.box[0]))]
 
-    def _found(self, image: NDArray[np.uint8]) -> Detections | None:
+    def _of_video(self, path: Path, shared: Row, file: Row) -> Iterator[tuple[Image, Row]]:
+        params = self.release.geometry.faces
+        if path.stat().st_size <= self.limits.max_video_bytes:
+            shared["sha256"] = sha256_of(path)
+        waiting: list[list[tuple[Image, Row]]] = []
+
+        def looked_at() -> Iterator[FrameFaces]:
+            for frame in sample_frames(path, params.video, video_limits(self.limits)):
+                if isinstance(frame, Refused):
+                    file["reason"] = frame.reason.value
+                    continue
+                found = self._search(frame.image)
+                facts = {"frame": frame.number, "seconds": float(frame.seconds)}
+                faces = list(_faces_of(found))
+                waiting.append(
+                    [self._measured(frame.image, face, {**facts, "face": n}) for n, face in enumerate(faces)]
+                )
+                yield FrameFaces.of(frame.image, _boxes(faces, frame.image))
+
+        any_face = False
+        for tracks in track_faces(looked_at(), params.tracking):
+            for (crop, facts), track in zip(waiting.pop(), tracks, strict=True):
+                any_face = True
+                yield crop, {**facts, "track": track}
+        if not any_face:
+            raise Refused(Reason.NO_FACE, "no face was found in any of the frames")
+
+    def _search(self, image: Image) -> Detections | None:
         """The faces to cut out; None when the picture is to be judged as a whole."""
         if self.finder is None:
             return None
         found = self.finder.detect([image])[0]
         kept = found.where(found.scores >= self.release.geometry.faces.min_score)
-        if self.faces == "auto" and (is_face_crop(image, kept) or (not len(kept) and _is_face_sized(image))):
-            return None
-        return kept
+        return None if self.faces == "auto" and is_face_crop(image, kept) else kept
 
-    def _measured(self, image: NDArray[np.uint8], face: Detection | None) -> tuple[NDArray[np.uint8], Row]:
+    def _measured(self, image: Image, face: Detection | None, facts: Row) -> tuple[Image, Row]:
         crop = cut(image, face, self.release.geometry)
-        facts: Row = {"crop": "whole" if face is None else self.release.geometry.kind}
+        facts |= {"crop": "whole" if face is None else self.release.geometry.kind}
         facts |= {"sharpness": sharpness(crop), "brightness": brightness(crop)}
         if face is not None:
             facts |= dict(zip("xywh", face.box.tolist(), strict=True))
         return crop, facts
 
-    def _judge(self, crops: NDArray[np.uint8], rows: list[Row]) -> None:
-        for row, probability in zip(rows, self.judge.fake_probability(crops).tolist(), strict=True):
-            row["fake_probability"] = probability
-            row["verdict"] = "fake" if probability >= self.release.threshold else "real"
+    def _judged(self, crops: dict[int, Image], rows: list[Row]) -> dict[int, float]:
+        """Write the probabilities into the rows of the crops; their logits."""
+        if not crops:
+            return {}
+        judged = self.judge.judge(np.stack(list(crops.values())))
+        for place, probability in zip(crops, judged.fake_probability.tolist(), strict=True):
+            rows[place]["fake_probability"] = probability
+            rows[place]["verdict"] = "fake" if probability >= self.release.threshold else "real"
+        return dict(zip(crops, judged.logit.tolist(), strict=True))
 
 
-def _is_face_sized(image: NDArray[np.uint8]) -> bool:
+def _with_files(rows: list[Row], logits: dict[int, float], threshold: float) -> Iterator[Row]:
+    """The rows, those of files with what follows from their faces."""
+    faces: list[tuple[Row, float]] = []
+    for place, row in enumerate(rows):
+        if row["level"] == "face":
+            faces.append((row, logits[place]))
+            yield row
+        else:
+            yield file_row(row, faces, threshold)
+            faces = []
+
+
+def _faces_of(found: Detections | None) -> list[Detection | None]:
+    """Faces from left to right; of a picture that is judged as a whole, the one that has no box."""
+    if found is None:
+        return [None]
+    return [*sorted(found, key=lambda face: float(face.box[0]))]
+
+
+def _boxes(faces: Sequence[Detection | None], image: Image) -> NDArray[np.float32]:
+    whole = np.array([0, 0, image.shape[1], image.shape[0]], np.float32)
+    return np.array([whole if face is None else face.box for face in faces], np.float32).reshape(-1, 4)
+
+
+def _is_face_sized(image: Image) -> bool:
     short, long = sorted(image.shape[:2])
     return long <= FACE_SIZED and long <= _LONG * short
+
+
+def _is_video(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return kind_of_file(path.name, file.read(HEAD_BYTES)) == "video"
+    except (OSError, ValueError):
+        return False  # reading it as a picture says why
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -187,7 +253,8 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def _batched(files: Sequence[Path], size: int) -> Iterator[list[Path]]:
-    rest = iter(files)
-    while batch := list(islice(rest, size)):
-        yield batch
+def _batched(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """Portions of work: what is called a video by itself, other files together."""
+    for video, run in groupby(files, key=lambda path: kind_of_name(path.name) == "video"):
+        part, size = list(run), 1 if video else FILES_PER_BATCH
+        yield from (part[at : at + size] for at in range(0, len(part), size))

@@ -50,7 +50,8 @@ NEAR_DUPLICATES = pa.schema(
         pa.field("sample_b", pa.string(), nullable=False),
         pa.field("split_a", pa.string(), nullable=False),
         pa.field("split_b", pa.string(), nullable=False),
-        pa.field("distance", pa.int8(), nullable=False),  # differing bits of the 64-bit perceptual hashes
+        pa.field("similarity", pa.float32(), nullable=False),  # correlation at the best alignment, at most 1
+        pa.field("mirrored", pa.bool_(), nullable=False),  # the one is alike the mirror image of the other
     ]
 )
 
@@ -67,8 +68,10 @@ _FACE_ORIGIN = [
 FACES = pa.schema(
     [
         *_FACE_ORIGIN,
-        pa.field("frame", pa.int32(), nullable=False),
+        pa.field("frame", pa.int32(), nullable=False),  # number in the file; 0 for an image
+        pa.field("seconds", pa.float64()),  # when the frame is shown, by the file's own clock; null for an image
         pa.field("face", pa.int16(), nullable=False),
+        pa.field("track", pa.int32()),  # one person's faces in a video share it; null for an image
         pa.field("x", pa.float32()),  # box in source pixels; null where no face was found in a given crop
         pa.field("y", pa.float32()),
         pa.field("w", pa.float32()),
@@ -137,7 +140,11 @@ SCORES = pa.schema(
     [
         pa.field("path", pa.string(), nullable=False),
         pa.field("sha256", pa.string()),
-        pa.field("face", pa.int16()),
+        pa.field("level", pa.string(), nullable=False),  # face, or file: one row of it a file, after its faces
+        pa.field("frame", pa.int32()),  # number in the video; null, as the next two, for images and whole files
+        pa.field("seconds", pa.float64()),
+        pa.field("track", pa.int32()),  # one person's faces in a video share it
+        pa.field("face", pa.int16()),  # number in the picture; null for a file
         pa.field("x", pa.float32()),
         pa.field("y", pa.float32()),
         pa.field("w", pa.float32()),
@@ -145,7 +152,7 @@ SCORES = pa.schema(
         pa.field("crop", pa.string()),  # whole, or how the face was cut: aligned, box, given
         pa.field("fake_probability", pa.float32()),
         pa.field("verdict", pa.string()),  # real, fake, no_face; null where the file could not be read
-        pa.field("reason", pa.string()),  # why there is no probability
+        pa.field("reason", pa.string()),  # why there is no probability, or why not all of a video was used
         pa.field("sharpness", pa.float32()),
         pa.field("brightness", pa.float32()),
         pa.field("release", pa.string(), nullable=False),

@@ -88,7 +88,15 @@ def refused(path: str, reason: Reason, detail: str) -> MediaEntry:
 
 
 class Layout(Protocol):
-    """One way of publishing a dataset."""
+    """One way of publishing a dataset.
+
+    Attributes:
+        groups: what the memberships of its files are, in a few words.
+        identities: True if identities are among them.
+    """
+
+    groups: str
+    identities: bool
 
     def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
         """What shows that a source is of this layout, in a few words; None if nothing does.

@@ -45,6 +45,9 @@ class CelebDF:
     Frames that lie in a folder named as their video (``Celeb-real/id0_0000/0001.png``) are read in the same way.
     """
 
+    groups = "identities, and the videos of YouTube-real"
+    identities = True
+
     def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
         """See :class:`Layout`."""
         folders = {part for path in files if kind_of_name(path) for part in PurePosixPath(path).parts[:-1]}

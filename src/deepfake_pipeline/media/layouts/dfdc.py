@@ -34,6 +34,9 @@ class Dfdc:
     read is ``unreadable``.
     """
 
+    groups = "original videos"
+    identities = False
+
     def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
         """See :class:`Layout`."""
         for path in files:

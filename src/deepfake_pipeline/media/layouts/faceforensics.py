@@ -65,6 +65,9 @@ class FaceForensics:
     video.
     """
 
+    groups = "identities"
+    identities = True
+
     def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
         """See :class:`Layout`."""
         clips = [path for path in files if (clip := _clip(path)) and not clip.is_mask]

@@ -32,6 +32,9 @@ class Folders:
     below the class (``Fake/video7/0001.png``) are grouped by those directories: frames of one video.
     """
 
+    groups = "files of one name, or of one folder below a class"
+    identities = False
+
     def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
         """Media in directories that name a class; see :class:`Layout`."""
         classes = ClassNames(params.class_map)

@@ -43,6 +43,9 @@ class Manifest:
     original of others belongs to itself in any case. Files that no table names are no part of the dataset.
     """
 
+    groups = "files, their originals, and the groups that the table gives"
+    identities = False
+
     def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
         """See :class:`Layout`."""
         tables = [path for path in files if _is_table(path)]

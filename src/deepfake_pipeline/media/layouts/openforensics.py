@@ -65,6 +65,9 @@ class OpenForensics:
     box leaves the label of its image open.
     """
 
+    groups = "files"
+    identities = False
+
     def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
         """See :class:`Layout`. Crops are recognised by all six folders and, of a few, by their size."""
         documents = [path for path in files if _split_of_document(path)]

@@ -18,6 +18,9 @@ class Rendered:
     """``truth.parquet`` in the root, with the columns path, label, method and pair. The group is the pair: the two
     identities that are swapped with one another and with no other."""
 
+    groups = "pairs of identities"
+    identities = True
+
     def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
         """See :class:`Layout`."""
         return f"{TRUTH} in the root" if TRUTH in files else None

@@ -126,11 +126,12 @@ def report(
     rejected_files: Table,
     rejected_faces: Table,
     near_duplicates: Table,
+    split_certificate: dict[str, Any],
     *pictures: bytes,
 ) -> str:
     """The page that a manager can read."""
     rejected = (rejected_files, rejected_faces)
-    facts = collect_facts(study.name, detector, enhancer, split_counts, rejected, near_duplicates)
+    facts = collect_facts(study.name, detector, enhancer, split_counts, rejected, near_duplicates, split_certificate)
     return render_report(metrics, facts, list(zip(REPORT_PICTURES.values(), pictures, strict=True)))
 
 

@@ -71,6 +71,7 @@ def create_pipeline() -> Pipeline:
                     "rejected_files",
                     "rejected_faces",
                     "near_duplicates",
+                    "split_certificate",
                     *nodes.REPORT_PICTURES,
                 ],
                 "report",

@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from deepfake_pipeline.pipelines.face_extraction.nodes import describe_crop, extract
+from deepfake_pipeline.pipelines.face_extraction.nodes import certify, describe_crop, extract
 
 
 def create_pipeline() -> Pipeline:
-    """Manifest in; faces, refused faces and the geometry of the crops out."""
+    """Manifest in; faces, refused faces, the geometry of the crops and the certificate of the splits out."""
     return Pipeline(
         [
             Node(
@@ -21,6 +21,7 @@ def create_pipeline() -> Pipeline:
                 "crop_geometry",
                 name="describe_crop",
             ),
+            Node(certify, ["file_certificate", "manifest", "faces"], "split_certificate", name="certify_splits"),
         ],
         namespace="face_extraction",
         prefix_datasets_with_namespace=False,

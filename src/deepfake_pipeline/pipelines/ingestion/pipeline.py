@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from deepfake_pipeline.pipelines.ingestion.nodes import acquire, index
+from deepfake_pipeline.pipelines.ingestion.nodes import acquire, certify, index
 
 
 def create_pipeline() -> Pipeline:
-    """Study in; manifest and refused files out."""
+    """Study in; manifest, refused files and what leaks between the splits out."""
     return Pipeline(
         [
             Node(
@@ -20,6 +20,12 @@ def create_pipeline() -> Pipeline:
                 ["media", "params:study", "params:ingestion", "params:compute"],
                 ["manifest", "rejected_files", "near_duplicates"],
                 name="index",
+            ),
+            Node(
+                certify,
+                ["media", "manifest", "rejected_files", "near_duplicates", "params:study", "params:ingestion"],
+                "file_certificate",
+                name="certify_files",
             ),
         ],
         namespace="ingestion",

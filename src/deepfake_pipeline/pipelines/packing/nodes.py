@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepfake_pipeline.faces.pack import pack_split
+from deepfake_pipeline.media.certificate import Certificate, require
 from deepfake_pipeline.media.index import check_classes
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.tables import Table
@@ -10,8 +11,9 @@ from deepfake_pipeline.tables.packed import PackedStream
 from deepfake_pipeline.tables.splits import SPLITS
 
 
-def check_splits(manifest: Table) -> dict[str, dict[str, int]]:
-    """Real and forged files of each split; a split that lacks a class stops the run."""
+def check_splits(manifest: Table, split_certificate: Certificate) -> dict[str, dict[str, int]]:
+    """Real and forged files of each split; one that lacks a class, or a leak that is not tolerated, stops the run."""
+    require(split_certificate)
     return check_classes(manifest)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from deepfake_pipeline.media.certificate import in_words
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
@@ -60,6 +61,7 @@ def describe_data(
     rejected_files: Table,
     rejected_faces: Table,
     near_duplicates: Table,
+    split_certificate: dict[str, Any],
     test_faces: PackedFaces,
     evaluation_records: list[dict[str, Any]],
 ) -> dict[str, Any]:
@@ -70,6 +72,7 @@ def describe_data(
         "split_counts": split_counts,
         "rejected": dict(sorted(reasons.items())),
         "near_duplicates": near_duplicates.count(),
+        "certificate": in_words(split_certificate),
         "judged": times_judged(evaluation_records, test_faces),
     }
 

@@ -35,6 +35,7 @@ def create_pipeline() -> Pipeline:
                     "rejected_files",
                     "rejected_faces",
                     "near_duplicates",
+                    "split_certificate",
                     "packed_test",
                     "evaluation_records",
                 ],

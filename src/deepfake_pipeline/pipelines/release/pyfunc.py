@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from deepfake_pipeline.scoring.release import read_release
@@ -21,14 +22,16 @@ DEFAULTS = {"allowed_root": "", "faces": "auto", "accelerator": "auto"}
 """Settings that ``mlflow.pyfunc.load_model(uri, model_config=...)`` may replace."""
 
 _COLUMNS = [name for name in SCORES.names if name != "path"]
+_REALS = [field.name for field in SCORES if pa.types.is_floating(field.type)]
 
 
 class ForgeryScorer(PythonModel):  # type: ignore[misc]
     """Scores the pictures in the column ``image``.
 
-    A picture is the bytes of an image file, or their base64. A path is read only where the one who loads the model
-    says below which folder: ``mlflow.pyfunc.load_model(uri, model_config={"allowed_root": "/pictures"})``. A served
-    model has no such folder, so that a request cannot read files of the server.
+    A picture is the bytes of an image file, or their base64. A path, of an image or a video, is read only where the
+    one who loads the model says below which folder:
+    ``mlflow.pyfunc.load_model(uri, model_config={"allowed_root": "/pictures"})``. A served model has no such folder,
+    so that a request cannot read files of the server; a video sent as bytes is refused as ``unsupported_type``.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -41,28 +44,26 @@ class ForgeryScorer(PythonModel):  # type: ignore[misc]
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """One row a face, or one a picture that could not be scored; ``input`` is the number of the picture.
+        """One row a face (``level`` is "face"), and after them one a picture; ``input`` is the number of the picture.
 
         Raises:
             ValueError: no column ``image``, or a picture that is neither bytes nor base64 nor an allowed path.
         """
         if COLUMN not in model_input:
             raise ValueError(f"give a table with the column {COLUMN!r}: the bytes of image files, or their base64")
-        pictures = [self._bytes_of(number, value) for number, value in enumerate(model_input[COLUMN])]
-        rows = self._scorer.score([(str(number), data) for number, data in enumerate(pictures)])
-        table = pd.DataFrame(rows).reindex(columns=["path", *_COLUMNS]).rename(columns={"path": "input"})
-        table["input"] = table["input"].astype("int64")
-        return table.astype({name: "object" for name in ("sha256", "crop", "verdict", "reason", "release")}).where(
-            table.notna(), None
-        )
+        files = [self._file_of(number, value) for number, value in enumerate(model_input[COLUMN])]
+        rows = self._scorer.score((str(number), file) for number, file in enumerate(files))
+        table = pd.DataFrame(rows, columns=["path", *_COLUMNS], dtype=object).rename(columns={"path": "input"})
+        table = table.where(table.notna(), None)
+        return table.astype({"input": "int64", **dict.fromkeys(_REALS, "float64")})
 
-    def _bytes_of(self, number: int, value: Any) -> bytes:
+    def _file_of(self, number: int, value: Any) -> bytes | Path:
         if isinstance(value, bytes | bytearray | memoryview):
             return bytes(value)
         if isinstance(value, str) and self._root is not None:
             path = (self._root / value).resolve()
             if path.is_relative_to(self._root) and path.is_file():
-                return path.read_bytes()
+                return path
         try:
             return base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError, TypeError) as error:

@@ -20,13 +20,15 @@ from deepfake_pipeline.pipelines.release.pyfunc import COLUMN, DEFAULTS, RELEASE
 CHAMPION = "champion"
 
 _OUTPUTS = {
-    **dict.fromkeys(("input", "face"), DataType.long),
-    **dict.fromkeys(("sha256", "crop", "verdict", "reason", "release"), DataType.string),
-    **dict.fromkeys(("x", "y", "w", "h", "fake_probability", "sharpness", "brightness"), DataType.double),
+    **dict.fromkeys(("input", "frame", "track", "face"), DataType.long),
+    **dict.fromkeys(("sha256", "level", "crop", "verdict", "reason", "release"), DataType.string),
+    **dict.fromkeys(("seconds", "x", "y", "w", "h", "fake_probability", "sharpness", "brightness"), DataType.double),
 }
 _SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(AnyType(), COLUMN)]),
-    outputs=Schema([ColSpec(kind, name, required=name in ("input", "release")) for name, kind in _OUTPUTS.items()]),
+    outputs=Schema(
+        [ColSpec(kind, name, required=name in ("input", "level", "release")) for name, kind in _OUTPUTS.items()]
+    ),
 )
 
 

@@ -14,7 +14,7 @@ from deepfake_pipeline.tables.schemas import SCORES
 def score(
     media: MediaSource, manifest: Table, release: Release, params: ScoringParams, compute: ComputeParams
 ) -> RecordStream:
-    """Probability and verdict of every face of the source."""
+    """Probability and verdict of every face, and of every file, of the source."""
     rows = score_samples(
         manifest, media.root, release, faces=params.faces, workers=compute.workers, accelerator=compute.accelerator
     )

@@ -14,5 +14,6 @@ class ScoringParams(BaseModel):
 
     faces: Faces = Field(
         default="auto",
-        description="detect cuts out every face, whole takes each picture as one face, auto decides by the picture.",
+        description="detect cuts out every face, whole takes each picture or frame as one face, auto decides by what "
+        "is seen.",
     )

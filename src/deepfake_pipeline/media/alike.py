@@ -1,0 +1,220 @@
+"""Near-duplicates: pictures that are the same but for encoding, size, mirroring or a crop of 5 %, found among all.
+
+Two measures, both correlations of low frequencies. The *search* compares all pictures with all by the 8×8 lowest
+coefficients of the cosine transform, those of the perceptual hash (:mod:`media.phash`) unrounded; the *verification*
+compares what it finds by the 16×16 lowest coefficients, at the best of ten alignments. Coefficients are weighted by
+their frequency, as pictures have the less energy the higher it is: without that any two faces are alike. A picture is
+described by a thumbnail, so that nothing is decoded twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_pipeline.media.images import RGBImage, resize
+
+SIDE = 32
+THUMBNAIL_BYTES = SIDE * SIDE
+CROP = 0.05  # of each side, the crop that is looked through
+CANDIDATE = 0.82  # correlation in the search, without alignment, of pairs that are looked at further
+ALIGNED = 0.93  # the same once they are aligned, of pairs that are verified
+LEAST_CONTRAST = 3.0  # grey levels, root mean square: below it a picture says nothing
+
+_SEARCHED, _VERIFIED = 8, 16  # frequencies in each direction
+_NORM = 4000  # of a description: products are integers below 2^24, so float32 sums them exactly, in any order
+_TILE = 1024
+
+Thumbnail = bytes  # 32×32 grey values, row by row
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+class Pairs(NamedTuple):
+    """Pairs of pictures that are alike.
+
+    Attributes:
+        i: int64, place of the one.
+        j: int64, place of the other, j > i.
+        similarity: float32, correlation at the best alignment, at most 1.
+        mirrored: bool, whether the one is alike the mirror image of the other.
+    """
+
+    i: NDArray[np.int64]
+    j: NDArray[np.int64]
+    similarity: Floats
+    mirrored: NDArray[np.bool_]
+
+
+def thumbnail(rgb: RGBImage) -> Thumbnail:
+    """The picture in 32×32 grey values, averaged by area: 1,024 bytes, row by row.
+
+    Args:
+        rgb: uint8, height × width × 3.
+    """
+    grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    return resize(grey, SIDE, SIDE).tobytes()
+
+
+def alike(thumbnails: NDArray[np.uint8], least: float, keys: NDArray[np.int64] | None = None) -> Iterator[Pairs]:
+    """All pairs of pictures that are near-duplicates, by comparing all with all.
+
+    Pictures without contrast (a black frame) are like none. Time grows with the square of the number, memory with the
+    number; a tile of 2^20 similarities is held at a time.
+
+    Args:
+        thumbnails: uint8, n × 1,024, as :func:`thumbnail` makes them.
+        least: correlation of near-duplicates at least, above 0 and at most 1.
+        keys: integers, n; only pairs with different keys (their splits) are wanted. Without it, all are.
+
+    Yields:
+        Pairs, in ascending order of (i, j) within each block; no pair twice.
+    """
+    places = np.flatnonzero(contrast(thumbnails) >= LEAST_CONTRAST)
+    known = thumbnails[places]
+    aligned = _Aligned(known)
+    for i, j in _candidates(known):
+        wanted = np.ones(len(i), bool) if keys is None else keys[places[i]] != keys[places[j]]
+        wanted[wanted] = aligned.hopeful(i[wanted], j[wanted])
+        similarity, mirrored = aligned.similarity(i[wanted], j[wanted])
+        kept = similarity >= least
+        if kept.any():
+            yield Pairs(places[i[wanted][kept]], places[j[wanted][kept]], similarity[kept], mirrored[kept])
+
+
+def contrast(thumbnails: NDArray[np.uint8]) -> Floats:
+    """Standard deviation of the grey values of each thumbnail, in grey levels."""
+    found = np.empty(len(thumbnails), np.float32)
+    for part in _parts(len(thumbnails)):
+        found[part] = thumbnails[part].std(axis=1, dtype=np.float64)
+    return found
+
+
+def _candidates(thumbnails: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pairs i < j, ordered within each block of i, that the search finds alike: whole with whole, mirrored or not, and
+    the middle of one with the whole of the other."""
+    whole, middle = (_described(thumbnails, window, window, _SEARCHED) for window in (_WHOLE, _MIDDLE))
+    least = np.float32(CANDIDATE * _NORM**2)
+    for top in range(0, len(whole), _TILE):
+        found = [np.zeros((0, 2), np.int64)]
+        for left in range(top, len(whole), _TILE):
+            rows, columns = slice(top, top + _TILE), slice(left, left + _TILE)
+            best = _either_way(whole[rows], whole[columns])
+            np.maximum(best, _either_way(middle[rows], whole[columns]), out=best)
+            np.maximum(best, _either_way(whole[rows], middle[columns]), out=best)
+            near = np.argwhere(best >= least) + np.array([top, left])
+            found.append(near[near[:, 0] < near[:, 1]])
+        pairs = np.concatenate(found)
+        pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+        if len(pairs):
+            yield pairs[:, 0], pairs[:, 1]
+
+
+class _Aligned:
+    """Descriptions of pictures at all alignments by their lower frequencies, made once: 1,260 bytes a picture."""
+
+    def __init__(self, thumbnails: NDArray[np.uint8]) -> None:
+        self._thumbnails = thumbnails
+        self._low = np.empty((len(thumbnails), len(_ALIGNMENTS), _SEARCHED**2 - 1), np.int16)
+        for number, (down, across) in enumerate(_ALIGNMENTS):
+            self._low[:, number] = _described(thumbnails, down, across, _SEARCHED)
+
+    def hopeful(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which pairs correlate by their lower frequencies once they are aligned."""
+        found = np.zeros(len(i), bool)
+        for part in _parts(len(i)):
+            a, b = (self._low[places[part]].astype(np.float32) for places in (i, j))
+            found[part] = np.maximum(*_best(a, b, _SEARCHED)) >= ALIGNED
+        return found
+
+    def similarity(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> tuple[Floats, NDArray[np.bool_]]:
+        """Correlation of pairs by their higher frequencies too, and whether it is that with the mirror image."""
+        similarity, mirrored = np.zeros(len(i), np.float32), np.zeros(len(i), bool)
+        for part in _parts(len(i)):
+            a, b = (self._high(self._thumbnails[places[part]]) for places in (i, j))
+            straight, turned = _best(a, b, _VERIFIED)
+            similarity[part], mirrored[part] = np.maximum(straight, turned), turned > straight
+        return similarity, mirrored
+
+    def _high(self, thumbnails: NDArray[np.uint8]) -> Floats:
+        return np.stack([_described(thumbnails, *alignment, _VERIFIED) for alignment in _ALIGNMENTS], axis=1)
+
+
+def _best(a: Floats, b: Floats, frequencies: int) -> tuple[Floats, Floats]:
+    """Best correlation of each pair over the alignments of the one with the whole of the other, and so mirrored.
+
+    Args:
+        a: pairs × alignments × coefficients; the first alignment is the whole.
+        b: likewise.
+        frequencies: in each direction.
+    """
+    split = int(_even(frequencies).sum())
+    straight, turned = [], []
+    for parts, whole in ((a, b[:, :1]), (b, a[:, :1])):
+        products = parts * whole
+        even, odd = products[..., :split].sum(axis=2), products[..., split:].sum(axis=2)
+        straight.append((even + odd).max(axis=1))
+        turned.append((even - odd).max(axis=1))
+    scale = np.float32(_NORM**2)
+    return np.minimum(np.maximum(*straight) / scale, 1), np.minimum(np.maximum(*turned) / scale, 1)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    return (slice(start, start + _TILE) for start in range(0, count, _TILE))
+
+
+def _either_way(a: Floats, b: Floats) -> Floats:
+    """Correlations of all with all, mirrored where that is more, times the square of the norm."""
+    split = int(_even(_SEARCHED).sum())
+    products = np.abs(a[:, split:] @ b[:, split:].T)
+    products += a[:, :split] @ b[:, :split].T
+    return np.asarray(products, np.float32)
+
+
+def _even(frequencies: int) -> NDArray[np.bool_]:
+    """Which of the described coefficients are even across, in their order: these first."""
+    across = np.tile(np.arange(frequencies) % 2 == 0, frequencies)[1:]
+    return np.sort(across)[::-1]
+
+
+def _described(thumbnails: NDArray[np.uint8], down: Doubles, across: Doubles, frequencies: int) -> Floats:
+    """Weighted coefficients of a window of each thumbnail, those that are even across first; integers, of norm 4,000.
+
+    The mean is left out, so brightness and contrast do not matter.
+    """
+    order = np.argsort(np.tile(np.arange(frequencies) % 2, frequencies)[1:], kind="stable")
+    places = np.arange(frequencies)
+    weights = np.hypot(places[:, None], places[None, :]).ravel()[1:]
+    described = np.empty((len(thumbnails), len(order)), np.float32)
+    for part in _parts(len(thumbnails)):
+        rows = thumbnails[part].reshape(-1, SIDE).astype(np.float64) @ across[:frequencies].T
+        columns = rows.reshape(-1, SIDE, frequencies).transpose(0, 2, 1).reshape(-1, SIDE) @ down[:frequencies].T
+        squares = columns.reshape(-1, frequencies, frequencies).transpose(0, 2, 1)
+        coefficients = squares.reshape(len(squares), -1)[:, 1:] * weights
+        norms = np.linalg.norm(coefficients, axis=1, keepdims=True)
+        described[part] = np.rint(coefficients[:, order] * (_NORM / np.maximum(norms, 1e-9)))
+    return described
+
+
+def _window(start: float, share: float) -> Doubles:
+    """What takes a part of an axis of a thumbnail to its lowest 16 frequencies: 16 × 32.
+
+    Args:
+        start: where the part begins, 0 to 1.
+        share: how long it is, 0 to 1.
+    """
+    edges = (start + np.linspace(0, share, SIDE + 1)) * SIDE
+    pixels = np.arange(SIDE)
+    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    angles = np.outer(np.arange(_VERIFIED), 2 * np.arange(SIDE) + 1) * np.pi / (2 * SIDE)
+    return np.asarray(np.cos(angles) @ np.clip(covered, 0, None), np.float64)
+
+
+_WHOLE = _window(0, 1)
+_MIDDLE = _window(CROP / 2, 1 - CROP)
+_CROPS = (_window(0, 1 - CROP), _MIDDLE, _window(CROP, 1 - CROP))
+_ALIGNMENTS = ((_WHOLE, _WHOLE), *((down, across) for down in _CROPS for across in _CROPS))

@@ -1,0 +1,105 @@
+"""Scoring of videos beside pictures, with the release of the package."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from deepfake_pipeline.media.images import encode_image
+from deepfake_pipeline.media.sampling import spread
+from deepfake_pipeline.scoring import output, score
+from deepfake_pipeline.scoring.release import packaged_release
+from deepfake_pipeline.scoring.score import FileScorer, score_files
+from deepfake_pipeline.tables.ids import sha256_hex
+from tests.faces.films import film, scene
+
+
+@pytest.fixture(scope="module")
+def release():
+    return packaged_release()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("media")
+    data = film(folder / "a.mp4").read_bytes()
+    (folder / "b.png").write_bytes(encode_image(scene({0: (10, 8), 1: (220, 8)}), "png"))
+    (folder / "c.mp4").write_bytes(data[: int(0.7 * len(data))])
+    film(folder / "d.mp4", 3, people=())
+    (folder / "e.mp4").write_bytes(b"no video")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(folder, release):
+    return list(score_files([folder], release))
+
+
+def of(rows, name):
+    """The face rows and the file row."""
+    *faces, file = [row for row in rows if row["path"].endswith(name)]
+    assert all(face["level"] == "face" for face in faces) and file["level"] == "file"
+    return faces, file
+
+
+def test_a_video_gives_its_faces_and_one_row_for_the_file(rows, folder, release):
+    faces, file = of(rows, "a.mp4")
+    frames = spread(12, 8)
+    assert [(face["frame"], face["face"], face["track"]) for face in faces] == [
+        (n, f, f) for n in frames for f in (0, 1)
+    ]
+    assert [face["seconds"] for face in faces] == pytest.approx([face["frame"] / 25 for face in faces])
+    logits = {
+        track: logit(np.array([face["fake_probability"] for face in faces if face["track"] == track], np.float64))
+        for track in (0, 1)
+    }
+    assert file["fake_probability"] == pytest.approx(max(expit(one.mean()) for one in logits.values()), abs=1e-5)
+    assert file["verdict"] == ("fake" if file["fake_probability"] >= release.threshold else "real")
+    assert {row["sha256"] for row in (*faces, file)} == {sha256_hex((folder / "a.mp4").read_bytes())}
+
+
+def test_a_picture_counts_as_its_most_forged_face(rows):
+    faces, file = of(rows, "b.png")
+    assert len(faces) == 2 and {face.get("track") for face in faces} == {None}
+    assert file["fake_probability"] == max(face["fake_probability"] for face in faces)
+
+
+def test_a_cut_off_video_is_scored_by_what_is_left_and_says_so(rows):
+    faces, file = of(rows, "c.mp4")
+    assert faces and file["verdict"] in ("real", "fake") and file["reason"] == "unreadable"
+
+
+def test_videos_without_faces_and_files_that_are_no_videos(rows):
+    assert of(rows, "d.mp4")[0] == of(rows, "e.mp4")[0] == []
+    assert [of(rows, "d.mp4")[1][name] for name in ("verdict", "reason")] == ["no_face", "no_face"]
+    assert [of(rows, "e.mp4")[1][name] for name in ("verdict", "reason")] == [None, "unsupported_type"]
+
+
+def test_a_frame_can_be_taken_as_one_face(folder, release):
+    faces, _ = of(score_files([folder / "a.mp4"], release, faces="whole"), "a.mp4")
+    assert [(face["frame"], face["track"], face["crop"]) for face in faces] == [(n, 0, "whole") for n in spread(12, 8)]
+
+
+def test_bytes_of_a_video_are_refused_and_its_path_is_not(folder, release, monkeypatch):
+    scorer = FileScorer(release, "auto")
+    (row,) = scorer.score([("0", (folder / "a.mp4").read_bytes())])
+    assert (row["level"], row["reason"]) == ("file", "unsupported_type")
+    scored = scorer.score([("0", folder / "a.mp4")])
+    monkeypatch.setattr(score, "CROPS_PER_BATCH", 5)
+    portioned = scorer.score([("0", folder / "a.mp4")])
+    assert [row["fake_probability"] for row in portioned] == pytest.approx([row["fake_probability"] for row in scored])
+
+
+def test_rows_do_not_depend_on_the_number_of_workers(rows, folder, release):
+    assert list(score_files([folder], release, workers=2)) == rows
+
+
+def test_the_table_on_the_terminal(rows):
+    heading, *lines = output.table(rows, 12)
+    assert heading.split() == ["file", "time", "track", "face", "crop", "P", "fake", "verdict"]
+    assert len(lines) == len(rows)  # no file here has one face
+    files = [line for line in lines if "whole file" in line or "no_face" in line or "not scored" in line]
+    assert len(files) == 5 and files[2].endswith("(whole file), not all of it: unreadable")
+    one_face = [row for row in rows if row["path"].endswith("b.png")][1:]
+    assert len(list(output.table(one_face, 12))) == 2
