@@ -10,11 +10,16 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 import torch
 
 from deepfake_pipeline.tables.packed import PackedBatch, PackedFaces, PackedStream, open_packed, write_packed
+
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("searching")
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
