@@ -7,7 +7,8 @@ from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedBatch, PackedStream, open_packed, write_packed
 from deepfake_pipeline.training.augment import augment
 from deepfake_pipeline.training.config import DetectorTraining, EnhancerTraining
-from deepfake_pipeline.training.feed import LabelledFaces, epoch_order, loader
+from deepfake_pipeline.training.feed import epoch_order, loader
+from deepfake_pipeline.training.labelled import LabelledFaces
 from deepfake_pipeline.training.restoration import DegradedPairs, FreshlyDegraded, one_recipe_a_face
 from tests.conftest import packed
 

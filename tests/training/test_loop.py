@@ -21,7 +21,7 @@ from deepfake_pipeline.training.config import (
     resolved,
 )
 from deepfake_pipeline.training.detector import train_detector
-from deepfake_pipeline.training.feed import LabelledFaces
+from deepfake_pipeline.training.labelled import LabelledFaces
 from deepfake_pipeline.training.loop import fit
 from deepfake_pipeline.training.result import Runtime
 from deepfake_pipeline.training.tasks import DetectorTask

@@ -6,7 +6,7 @@ from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import DetectorTraining
 from deepfake_pipeline.training.detector import train_detector
-from deepfake_pipeline.training.feed import LabelledFaces, SelfBlendedFaces
+from deepfake_pipeline.training.labelled import LabelledFaces, SelfBlendedFaces
 from deepfake_pipeline.training.result import Runtime
 
 FORGER = SelfBlender(SelfBlendParams())

@@ -83,6 +83,11 @@ class DetectorTraining(LoopConfig):
             arXiv 1710.09412); 0 = none.
         self_blend_share: share of the groups whose forgeries give way, for an epoch, to forgeries made from their
             real faces; other groups, and groups without a real face, stay as they are.
+        region_weight: of the loss by which the network learns to point at the altered region, where it is known
+            (Dang et al. 2020, arXiv 1910.01717); 0 = it need not.
+        partial_share: share of the forgeries of which only a part is laid over the real face of the same frame; needs
+            region_weight.
+        tint: largest change of saturation, as a share; half of it shifts the colours of the channels.
     """
 
     flip: bool = True
@@ -93,6 +98,9 @@ class DetectorTraining(LoopConfig):
     cutout: float = 0.0
     mixup: float = 0.0
     self_blend_share: float = 0.0
+    region_weight: float = 0.0
+    partial_share: float = 0.0
+    tint: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -104,6 +112,13 @@ class DetectorTraining(LoopConfig):
         _require(self, "cutout", 0.0, 1.0)
         _require(self, "mixup", 0.0, 0.5)
         _require(self, "self_blend_share", 0.0, 1.0)
+        _require(self, "region_weight", 0.0, 1000.0)
+        _require(self, "partial_share", 0.0, 1.0)
+        _require(self, "tint", 0.0, 0.9)
+        if self.partial_share and not self.region_weight:
+            raise UserError(f"partial_share is {self.partial_share}: it needs a region_weight above 0")
+        if self.mixup and self.region_weight:
+            raise UserError("mixup and region_weight exclude each other: a mixed face has no altered region")
 
 
 @dataclass(frozen=True)

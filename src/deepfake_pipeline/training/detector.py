@@ -9,7 +9,7 @@ from deepfake_pipeline.models.store import build_network
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import DetectorTraining
-from deepfake_pipeline.training.feed import Forger, LabelledFaces, SelfBlendedFaces
+from deepfake_pipeline.training.labelled import Forger, LabelledFaces, LocatedFaces, SelfBlendedFaces
 from deepfake_pipeline.training.result import Fitted, Runtime
 
 
@@ -40,14 +40,14 @@ def train_detector(
     from deepfake_pipeline.training.loop import fit  # late: Lightning takes seconds to load
     from deepfake_pipeline.training.tasks import DetectorTask
 
-    feed, made_by = LabelledFaces(train_faces), ""
-    if settings.self_blend_share:
-        if forger is None:
-            raise UserError(
-                f"self_blend_share is {settings.self_blend_share}: nothing here makes forgeries; set it to 0"
-            )
+    if settings.self_blend_share and forger is None:
+        raise UserError(f"self_blend_share is {settings.self_blend_share}: nothing here makes forgeries; set it to 0")
+    forger = forger if settings.self_blend_share else None
+    feed = LabelledFaces(train_faces)
+    if settings.region_weight:
+        feed = LocatedFaces(train_faces, forger, settings.self_blend_share, settings.partial_share, runtime.seed)
+    elif forger:
         feed = SelfBlendedFaces(train_faces, forger, settings.self_blend_share, runtime.seed)
-        made_by = repr(forger)
     return fit(
         partial(build_network, network, network_config),
         DetectorTask,
@@ -55,5 +55,5 @@ def train_detector(
         LabelledFaces(validation_faces),
         settings,
         runtime,
-        fingerprint=train_faces.fingerprint() + validation_faces.fingerprint() + made_by,
+        fingerprint=train_faces.fingerprint() + validation_faces.fingerprint() + (repr(forger) if forger else ""),
     )

@@ -16,6 +16,7 @@ from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.training.augment import augment, mixup
 from deepfake_pipeline.training.config import DetectorTraining, EnhancerTraining, LoopConfig
+from deepfake_pipeline.training.labelled import Located
 
 
 class Task(lightning.LightningModule):
@@ -66,7 +67,7 @@ class Task(lightning.LightningModule):
         settings = self.settings
         kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
         optimizer = kind(
-            self.network.parameters(),
+            self.parameters(),
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
             fused=not settings.gradient_clip,  # the fused step is faster, and Lightning cannot clip before it
@@ -81,19 +82,45 @@ class Task(lightning.LightningModule):
 
 
 class DetectorTask(Task):
-    """Binary cross-entropy on augmented faces; validation loss and AUROC on faces as they are."""
+    """Binary cross-entropy on augmented faces; validation loss and AUROC on faces as they are.
+
+    Where altered regions are known, a 1×1 convolution on the feature map learns to point at them; it is not kept.
+    """
 
     network: Detector
     settings: DetectorTraining
 
-    def loss(self, pictures: Tensor, targets: Tensor, batch_number: int) -> Tensor:
-        """Cross-entropy in nats."""
-        seed = stable_seed("augment", self.seed, self.current_epoch, batch_number)
-        generator = torch.Generator().manual_seed(seed)
-        images = augment(to_network(pictures, self.network.image_size), self.settings, generator)
+    def __init__(self, network: Detector, config: DetectorTraining, seed: int, steps: int) -> None:
+        super().__init__(network, config, seed, steps)
+        if config.region_weight:
+            with torch.no_grad():
+                side = network.image_size
+                channels = network.eval()(torch.zeros(1, 3, side, side)).feature_map.shape[1]
+                network.train()
+            self.pointer = nn.Conv2d(channels, 1, 1)
+
+    def loss(self, pictures: Tensor, targets: Any, batch_number: int) -> Tensor:
+        """Cross-entropy in nats, of the label and, weighted, of the altered region."""
+        generator = torch.Generator().manual_seed(stable_seed("augment", self.seed, self.current_epoch, batch_number))
+        images = to_network(pictures, self.network.image_size)
+        if isinstance(targets, Located):
+            images = augment(images, self.settings, generator, targets.alike)
+            output = self.network(images[:, :3])
+            regions = self._region_loss(output.feature_map, images[:, 3:], targets.known)
+            labels = functional.binary_cross_entropy_with_logits(output.logit.float(), targets.labels)
+            return labels + self.settings.region_weight * regions
+        images = augment(images, self.settings, generator)
         if self.settings.mixup:
             images, targets = mixup(images, targets, self.settings.mixup, generator)
         return functional.binary_cross_entropy_with_logits(self.network(images).logit.float(), targets)
+
+    def _region_loss(self, feature_map: Tensor, altered: Tensor, known: Tensor) -> Tensor:
+        """Mean cross-entropy over the places of the feature map, of the faces whose altered region is known."""
+        height, width = feature_map.shape[2:]
+        wanted = functional.adaptive_avg_pool2d(altered, (height, width))
+        found = self.pointer(feature_map).float()
+        loss = functional.binary_cross_entropy_with_logits(found, wanted, reduction="none").mean((1, 2, 3))
+        return (loss * known).sum() / known.sum().clamp(min=1)
 
     def measure(self, pictures: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Loss, logit and label of each face."""
