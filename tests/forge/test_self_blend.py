@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from deepfake_pipeline.faces.align import canonical_points
-from deepfake_pipeline.forge.self_blend import SelfBlendParams, change_statistics, self_blend
+from deepfake_pipeline.faces.geometry import CropGeometry
+from deepfake_pipeline.faces.params import FaceParams
+from deepfake_pipeline.forge.self_blend import SelfBlendParams, blender_for, change_statistics, self_blend
 from deepfake_pipeline.media.render import RenderedFace, RenderParams, render_face
 
 PLAIN = SelfBlendParams(opacities=(1.0,), target_share=0.0)
@@ -160,3 +162,13 @@ def test_bad_landmarks_are_refused(face: RenderedFace, broken: np.ndarray) -> No
 def test_bad_params_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         SelfBlendParams.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "face_box", "margin"),
+    [("aligned", None, 0.3), ("box", None, 0.3), ("given", (0.25, 0.2, 0.5, 0.6), 0.5), ("given", (0, 0, 1.2, 1.2), 0)],
+)
+def test_a_forger_knows_where_a_face_lies_in_its_crops(kind, face_box, margin):
+    faces = FaceParams(margin=0.3)
+    geometry = CropGeometry(kind=kind, height=64, width=64, faces=faces, face_box=face_box)
+    assert blender_for(geometry).params.margin == pytest.approx(margin)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from deepfake_pipeline.faces.align import canonical_points
+from deepfake_pipeline.faces.geometry import CropGeometry
 from deepfake_pipeline.forge.swap import Array, RGBImage, inner_face_mask
 
 _FAINT = 1.5 / 255  # less of the copy than this is none
@@ -125,6 +126,19 @@ class SelfBlender:
 
     def __call__(self, image: RGBImage, rng: np.random.Generator) -> SelfBlend:
         return self_blend(image, rng, None, self.params)
+
+
+def blender_for(geometry: CropGeometry) -> SelfBlender:
+    """A forger for crops of a geometry: it says where in them a face lies.
+
+    Args:
+        geometry: of the crops; of given ones, the width of the face box says how much lies around the face.
+    """
+    margin = geometry.faces.margin
+    if geometry.kind == "given":
+        width = geometry.face_box[2] if geometry.face_box else 1.0
+        margin = min(max((1 / width - 1) / 2, 0.0), 2.0)
+    return SelfBlender(SelfBlendParams(margin=margin))
 
 
 def change_statistics(image: RGBImage, rng: np.random.Generator, params: SelfBlendParams) -> RGBImage:

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from deepfake_pipeline.faces.geometry import CropGeometry
+from deepfake_pipeline.forge.self_blend import blender_for
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
@@ -21,6 +23,7 @@ from deepfake_pipeline.training.result import History
 def train(
     train_faces: PackedFaces,
     validation_faces: PackedFaces,
+    geometry: CropGeometry,
     params: DetectorParams,
     compute: ComputeParams,
     checkpoints: Path,
@@ -34,6 +37,7 @@ def train(
         network_config=network_config,
         settings=settings,
         runtime=runtime(compute, checkpoints),
+        forger=blender_for(geometry),
     )
     return fitted.network, fitted.history
 

@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
                 [
                     "packed_train",
                     "packed_validation",
+                    "crop_geometry",
                     "params:detector_training",
                     "params:compute",
                     "checkpoints",
