@@ -197,11 +197,22 @@ class TestSettings:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_training_runs_on_cuda(faces):
     runtime = Runtime(accelerator="cuda")
-    settings = customised(SETTINGS, {"precision": "auto"})
+    settings = customised(SETTINGS, {"precision": "auto", "compile": True})
     fitted = train_detector(
         *faces, network="cnn3", network_config={"image_size": 32}, settings=settings, runtime=runtime
     )
     assert max(row["val_auroc"] for row in fitted.history) > 0.9
+
+
+def test_on_a_cpu_nothing_is_compiled(faces, monkeypatch):
+    monkeypatch.setattr("torch.compile", lambda *_, **__: pytest.fail("compiled"))
+    train_detector(
+        *faces,
+        network="cnn3",
+        network_config={"image_size": 32},
+        settings=customised(SETTINGS, {"max_epochs": 1, "compile": True}),
+        runtime=Runtime(accelerator="cpu"),
+    )
 
 
 def test_a_feed_of_one_face_left_over_is_trained_without_it(tmp_path):

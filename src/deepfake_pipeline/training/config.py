@@ -42,6 +42,8 @@ class LoopConfig:
         gradient_clip: largest norm of the gradient; 0 = unlimited.
         ema_decay: what the moving average of the weights keeps of itself each step, such as 0.999; validation judges
             and the result holds the average; 0 = none.
+        compile: torch.compile the network on CUDA, which pays from some thousand steps on; elsewhere it changes
+            nothing.
     """
 
     max_epochs: int = 10
@@ -56,6 +58,7 @@ class LoopConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     gradient_clip: float = 0.0
     ema_decay: float = 0.0
+    compile: bool = False
 
     def __post_init__(self) -> None:
         _require(self, "max_epochs", 1, 100_000)
@@ -196,7 +199,7 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
         },
     ),
     "full": Preset(
-        DetectorTraining(max_epochs=60, batch_size=256, learning_rate=1e-3, **_ONE_CYCLE),
+        DetectorTraining(max_epochs=60, batch_size=256, learning_rate=1e-3, compile=True, **_ONE_CYCLE),
         {"cnn3": Tuned({"dropout": 0.5}), "meso4": Tuned({"dropout": 0.1}, {"learning_rate": 8e-3})},
     ),
 }
@@ -204,7 +207,7 @@ ENHANCER_PRESETS: dict[PresetName, Preset[EnhancerTraining]] = {
     "sample": Preset(EnhancerTraining(max_epochs=6, epoch_faces=800, batch_size=16, patch=96, **_RESTORE)),
     "paper": Preset(EnhancerTraining(max_epochs=45, epoch_faces=48, batch_size=16, patience=0)),
     "small": Preset(EnhancerTraining(max_epochs=8, epoch_faces=4000, batch_size=16, patch=96, **_RESTORE)),
-    "full": Preset(EnhancerTraining(max_epochs=200, batch_size=64, patch=0, **_RESTORE)),
+    "full": Preset(EnhancerTraining(max_epochs=200, batch_size=64, patch=0, compile=True, **_RESTORE)),
 }
 
 

@@ -55,6 +55,8 @@ def fit(
     tune_malloc()
     torch.manual_seed(runtime.seed)
     network = build()
+    if config.compile and pick_device(runtime.accelerator).type == "cuda":
+        network.compile()  # in place: the names of its weights stay
     drawn = config.epoch_faces or len(train)
     module = task(network, config, runtime.seed, config.max_epochs * -(-drawn // config.batch_size))
     with _checkpoint_folder(network, config, runtime, fingerprint) as folder:
