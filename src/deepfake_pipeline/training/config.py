@@ -83,6 +83,8 @@ class DetectorTraining(LoopConfig):
             arXiv 1710.09412); 0 = none.
         self_blend_share: share of the groups whose forgeries give way, for an epoch, to forgeries made from their
             real faces; other groups, and groups without a real face, stay as they are.
+        degraded_share: share of the groups whose faces are degraded in an epoch, each time in another way.
+        chain_share: share of those that go through several degradations in a row, and not through one.
     """
 
     flip: bool = True
@@ -93,6 +95,8 @@ class DetectorTraining(LoopConfig):
     cutout: float = 0.0
     mixup: float = 0.0
     self_blend_share: float = 0.0
+    degraded_share: float = 0.0
+    chain_share: float = 0.25
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -104,6 +108,8 @@ class DetectorTraining(LoopConfig):
         _require(self, "cutout", 0.0, 1.0)
         _require(self, "mixup", 0.0, 0.5)
         _require(self, "self_blend_share", 0.0, 1.0)
+        _require(self, "degraded_share", 0.0, 1.0)
+        _require(self, "chain_share", 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,21 @@ class EnhancerTraining(LoopConfig):
         _require_one_of(self, "monitor", ("val_loss", "val_psnr"))
         _require(self, "patch", 0, 4096)
         _require(self, "clean_share", 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class JointTraining(EnhancerTraining):
+    """Further training of an enhancer with the loss of a detector added: negative PSNR + weight × cross-entropy.
+
+    Attributes:
+        detection_weight: what a nat of the detector's cross-entropy counts, in dB of PSNR.
+    """
+
+    detection_weight: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(self, "detection_weight", 0.0, 1e6)
 
 
 Config = TypeVar("Config", bound=LoopConfig)
@@ -190,6 +211,14 @@ ENHANCER_PRESETS: dict[PresetName, Preset[EnhancerTraining]] = {
     "paper": Preset(EnhancerTraining(max_epochs=45, epoch_faces=48, batch_size=16, patience=0)),
     "small": Preset(EnhancerTraining(max_epochs=8, epoch_faces=4000, batch_size=16, patch=96, **_RESTORE)),
     "full": Preset(EnhancerTraining(max_epochs=200, batch_size=64, patch=0, **_RESTORE)),
+}
+# Whole faces, since a detector judges them, and a small step: it starts from a trained enhancer.
+_FURTHER: dict[str, Any] = {"learning_rate": 1e-3, "clean_share": 0.05, **_ONE_CYCLE}
+JOINT_PRESETS: dict[PresetName, Preset[JointTraining]] = {
+    "sample": Preset(JointTraining(max_epochs=3, epoch_faces=240, batch_size=8, **_FURTHER)),
+    "paper": Preset(JointTraining(max_epochs=10, epoch_faces=48, batch_size=16, **_FURTHER)),
+    "small": Preset(JointTraining(max_epochs=4, epoch_faces=1600, batch_size=8, **_FURTHER)),
+    "full": Preset(JointTraining(max_epochs=40, batch_size=64, **_FURTHER)),
 }
 
 

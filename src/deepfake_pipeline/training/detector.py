@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES
 from deepfake_pipeline.models.store import build_network
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import DetectorTraining
-from deepfake_pipeline.training.feed import Forger, LabelledFaces, SelfBlendedFaces
+from deepfake_pipeline.training.degraded import DegradedFaces
+from deepfake_pipeline.training.feed import Feed, Forger, LabelledFaces, SelfBlendedFaces
 from deepfake_pipeline.training.result import Fitted, Runtime
 
 
@@ -22,6 +25,8 @@ def train_detector(
     settings: DetectorTraining,
     runtime: Runtime,
     forger: Forger | None = None,
+    degradations: Sequence[str] = tuple(DEGRADATIONS),
+    severities: Sequence[int] = SEVERITIES,
 ) -> Fitted:
     """Train on labelled faces; validation faces choose the epoch.
 
@@ -33,6 +38,8 @@ def train_detector(
         settings: of the training.
         runtime: seed, threads, device, where checkpoints lie.
         forger: makes forgeries from real faces, where ``settings.self_blend_share`` asks for them.
+        degradations: names of those that ``settings.degraded_share`` draws from.
+        severities: that it draws from.
 
     Raises:
         UserError: forgeries are asked for and there is no forger.
@@ -40,7 +47,8 @@ def train_detector(
     from deepfake_pipeline.training.loop import fit  # late: Lightning takes seconds to load
     from deepfake_pipeline.training.tasks import DetectorTask
 
-    feed, made_by = LabelledFaces(train_faces), ""
+    feed: Feed = LabelledFaces(train_faces)
+    made_by = ""
     if settings.self_blend_share:
         if forger is None:
             raise UserError(
@@ -48,6 +56,10 @@ def train_detector(
             )
         feed = SelfBlendedFaces(train_faces, forger, settings.self_blend_share, runtime.seed)
         made_by = repr(forger)
+    if settings.degraded_share:
+        shares = settings.degraded_share, settings.chain_share
+        feed = DegradedFaces(feed, degradations, severities, *shares, runtime.seed)
+        made_by += repr((tuple(degradations), tuple(severities)))
     return fit(
         partial(build_network, network, network_config),
         DetectorTask,

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
@@ -22,6 +23,7 @@ def train(
     train_faces: PackedFaces,
     validation_faces: PackedFaces,
     params: DetectorParams,
+    degradation: DegradationParams,
     compute: ComputeParams,
     checkpoints: Path,
 ) -> tuple[nn.Module, History]:
@@ -34,6 +36,8 @@ def train(
         network_config=network_config,
         settings=settings,
         runtime=runtime(compute, checkpoints),
+        degradations=degradation.names,
+        severities=degradation.severities,
     )
     return fitted.network, fitted.history
 

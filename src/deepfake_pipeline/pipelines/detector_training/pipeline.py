@@ -15,6 +15,7 @@ def create_pipeline() -> Pipeline:
                     "packed_train",
                     "packed_validation",
                     "params:detector_training",
+                    "params:degradation",
                     "params:compute",
                     "checkpoints",
                 ],
