@@ -91,6 +91,10 @@ class DetectorTraining(LoopConfig):
         partial_share: share of the forgeries of which only a part is laid over the real face of the same frame; needs
             region_weight.
         tint: largest change of saturation, as a share; half of it shifts the colours of the channels.
+        degraded_share: share of the groups whose faces are degraded in an epoch, each time in another way.
+        chain_share: share of those that go through several degradations in a row, and not through one.
+        degradations: names of the degradations that are drawn from; none = those of the study.
+        severities: that are drawn from; none = those of the study.
     """
 
     flip: bool = True
@@ -104,6 +108,10 @@ class DetectorTraining(LoopConfig):
     region_weight: float = 0.0
     partial_share: float = 0.0
     tint: float = 0.0
+    degraded_share: float = 0.0
+    chain_share: float = 0.25
+    degradations: tuple[str, ...] = ()
+    severities: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,6 +130,8 @@ class DetectorTraining(LoopConfig):
             raise UserError(f"partial_share is {self.partial_share}: it needs a region_weight above 0")
         if self.mixup and self.region_weight:
             raise UserError("mixup and region_weight exclude each other: a mixed face has no altered region")
+        _require(self, "degraded_share", 0.0, 1.0)
+        _require(self, "chain_share", 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,21 @@ class EnhancerTraining(LoopConfig):
         _require_one_of(self, "monitor", ("val_loss", "val_psnr"))
         _require(self, "patch", 0, 4096)
         _require(self, "clean_share", 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class JointTraining(EnhancerTraining):
+    """Further training of an enhancer with the loss of a detector added: negative PSNR + weight × cross-entropy.
+
+    Attributes:
+        detection_weight: what a nat of the detector's cross-entropy counts, in dB of PSNR.
+    """
+
+    detection_weight: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(self, "detection_weight", 0.0, 1e6)
 
 
 Config = TypeVar("Config", bound=LoopConfig)
@@ -167,6 +192,9 @@ class Preset(Generic[Config]):
     tuned: Mapping[str, Tuned] = field(default_factory=dict)
 
 
+_FROM_THE_WEB = ("jpeg", "webp", "downscale_upscale", "gaussian_blur", "motion_blur", "white_noise", "low_light")
+"""What pictures go through before they come to be checked."""
+
 _ONE_CYCLE: dict[str, Any] = {"schedule": "one_cycle", "patience": 0}
 _RESTORE: dict[str, Any] = {"learning_rate": 4e-3, **_ONE_CYCLE}
 
@@ -186,14 +214,22 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
             "resnet_small": Tuned(
                 {},
                 {
-                    "max_epochs": 20,
+                    "max_epochs": 40,
                     "optimizer": "adamw",
                     "learning_rate": 2e-3,
                     "weight_decay": 0.05,
                     "ema_decay": 0.998,
                     "monitor": "val_auroc",
+                    "zoom": 0.15,
+                    "geometry_share": 0.75,
                     "cutout": 0.3,
                     "light": 0.2,
+                    "tint": 0.2,
+                    "region_weight": 1.0,
+                    "partial_share": 0.3,
+                    "degraded_share": 0.4,
+                    "degradations": _FROM_THE_WEB,
+                    "severities": (1, 2, 3),
                 },
             ),
         },
@@ -208,6 +244,14 @@ ENHANCER_PRESETS: dict[PresetName, Preset[EnhancerTraining]] = {
     "paper": Preset(EnhancerTraining(max_epochs=45, epoch_faces=48, batch_size=16, patience=0)),
     "small": Preset(EnhancerTraining(max_epochs=8, epoch_faces=4000, batch_size=16, patch=96, **_RESTORE)),
     "full": Preset(EnhancerTraining(max_epochs=200, batch_size=64, patch=0, compile=True, **_RESTORE)),
+}
+# Whole faces, since a detector judges them, and a small step: it starts from a trained enhancer.
+_FURTHER: dict[str, Any] = {"learning_rate": 1e-3, "clean_share": 0.05, **_ONE_CYCLE}
+JOINT_PRESETS: dict[PresetName, Preset[JointTraining]] = {
+    "sample": Preset(JointTraining(max_epochs=3, epoch_faces=240, batch_size=8, **_FURTHER)),
+    "paper": Preset(JointTraining(max_epochs=10, epoch_faces=48, batch_size=16, **_FURTHER)),
+    "small": Preset(JointTraining(max_epochs=4, epoch_faces=1600, batch_size=8, **_FURTHER)),
+    "full": Preset(JointTraining(max_epochs=40, batch_size=64, **_FURTHER)),
 }
 
 

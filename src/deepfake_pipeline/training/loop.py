@@ -33,7 +33,7 @@ for _name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
 
 def fit(
     build: Callable[[], nn.Module],
-    task: type[Task],
+    task: Callable[[nn.Module, Any, int, int], Task],
     train: Feed,
     validation: Feed,
     config: LoopConfig,

@@ -90,13 +90,13 @@ class DetectorTask(Task):
     network: Detector
     settings: DetectorTraining
 
-    def __init__(self, network: Detector, config: DetectorTraining, seed: int, steps: int) -> None:
+    def __init__(self, network: nn.Module, config: LoopConfig, seed: int, steps: int) -> None:
         super().__init__(network, config, seed, steps)
-        if config.region_weight:
+        if self.settings.region_weight:
             with torch.no_grad():
-                side = network.image_size
-                channels = network.eval()(torch.zeros(1, 3, side, side)).feature_map.shape[1]
-                network.train()
+                side = self.network.image_size
+                channels = self.network.eval()(torch.zeros(1, 3, side, side)).feature_map.shape[1]
+                self.network.train()
             self.pointer = nn.Conv2d(channels, 1, 1)
 
     def loss(self, pictures: Tensor, targets: Any, batch_number: int) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.faces.geometry import CropGeometry
 from deepfake_pipeline.forge.self_blend import blender_for
 from deepfake_pipeline.models import Detector
@@ -25,6 +26,7 @@ def train(
     validation_faces: PackedFaces,
     geometry: CropGeometry,
     params: DetectorParams,
+    degradation: DegradationParams,
     compute: ComputeParams,
     checkpoints: Path,
 ) -> tuple[nn.Module, History]:
@@ -38,6 +40,8 @@ def train(
         settings=settings,
         runtime=runtime(compute, checkpoints),
         forger=blender_for(geometry),
+        degradations=degradation.names,
+        severities=degradation.severities,
     )
     return fitted.network, fitted.history
 

@@ -16,6 +16,7 @@ def create_pipeline() -> Pipeline:
                     "packed_validation",
                     "crop_geometry",
                     "params:detector_training",
+                    "params:degradation",
                     "params:compute",
                     "checkpoints",
                 ],
