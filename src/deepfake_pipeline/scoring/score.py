@@ -106,7 +106,7 @@ class FileScorer:
         self, release: Release, faces: Faces, accelerator: str = "auto", limits: ImageLimits | None = None
     ) -> None:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
-        self.judge = DetectorRunner(release.detector, accelerator)
+        self.judge = DetectorRunner(release.detector, accelerator, mixed=True)
         self.finder = None if faces == "whole" else build_detector(release.geometry.faces.detector, accelerator)
 
     def __call__(self, files: Sequence[Path]) -> list[Row]:
