@@ -25,8 +25,9 @@ import psutil
 
 from deepfake_pipeline.media.images import encode_image
 from deepfake_pipeline.media.render import RenderParams, render_crowd, render_face
+from deepfake_pipeline.scoring.portions import FILES_PER_BATCH
 from deepfake_pipeline.scoring.release import Release, packaged_release
-from deepfake_pipeline.scoring.score import FILES_PER_BATCH, score_files
+from deepfake_pipeline.scoring.score import score_files
 
 SIDE = 224  # px, of the crops in common use
 WORKERS = 2
@@ -112,12 +113,16 @@ def compare(folder: Path, release: Release, distinct: int, rounds: int) -> None:
         speeds["kedro score"].append(scoring.faces_per_second())
     for loop in loops.values():
         loop.close()
-    ratios = [fast / max(slow) for fast, *slow in zip(speeds["kedro score"], *(speeds[name] for name in loops), strict=True)]
+    ratios = [
+        fast / max(slow) for fast, *slow in zip(speeds["kedro score"], *(speeds[name] for name in loops), strict=True)
+    ]
     difference = max(abs(plain[name] - scoring.probabilities[name]) for name in plain.keys() & scoring.probabilities)
     print(f"crops of {SIDE} px, {WORKERS} workers, {os.cpu_count()} cores; {rounds} rounds, median (least to most)")
     for name, values in speeds.items():
         print(f"{name:<24}{statistics.median(values):>8.1f} faces/s ({min(values):.1f} to {max(values):.1f})")
-    print(f"{'ratio to the faster':<24}{statistics.median(ratios):>8.2f}         ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(
+        f"{'ratio to the faster':<24}{statistics.median(ratios):>8.2f}         ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
     print(f"largest difference of the probability: {difference:.4f} over {len(plain)} faces")
     print(f"first row after {scoring.start_up:.1f} s, workers' start included")
 
