@@ -4,7 +4,8 @@
 
 The plain loop runs in a process of its own, once with the threads that torch takes by itself and once with one
 thread; the faster counts. Both sides are timed in turns, in short rounds, so that what else the machine does weighs
-on both; while one is timed, the other waits. The ratio is the median over rounds. Start-up is told by itself.
+on both; while one is timed, the other waits. The ratio is the median over rounds. Start-up is told by itself. On a
+machine that others use, compare faces per CPU second: of two cores, scoring uses both, and one thread uses one.
 """
 
 from __future__ import annotations
@@ -79,12 +80,22 @@ class Scoring:
             row = next(self.rows)
             self.probabilities[Path(row["path"]).name] = row["fake_probability"]
 
-    def faces_per_second(self, count: int = ROUND) -> float:
-        """Over so many faces, when what waited since the last time is taken."""
+    def speeds(self, count: int = ROUND) -> tuple[float, float]:
+        """Faces per second, and per second of CPU time, over so many, when what waited since last time is taken."""
         self._take(2 * WORKERS * FILES_PER_BATCH)
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), self._cpu_seconds()
         self._take(count)
-        return count / (time.perf_counter() - began)
+        return count / (time.perf_counter() - began), count / (self._cpu_seconds() - spent)
+
+    @staticmethod
+    def _cpu_seconds() -> float:
+        own = psutil.Process()
+        return sum(sum(process.cpu_times()[:2]) for process in (own, *_workers(own)))
+
+
+def _workers(process: psutil.Process) -> list[psutil.Process]:
+    """Its worker processes: the children that multiprocessing has spawned for work."""
+    return [child for child in process.children() if any("spawn_main" in part for part in child.cmdline())]
 
 
 def write_faces(folder: Path, distinct: int, files: int) -> None:
@@ -103,14 +114,19 @@ def compare(folder: Path, release: Release, distinct: int, rounds: int) -> None:
     loops = {"plain, threads of torch": PlainLoop(folder, None), "plain, one thread": PlainLoop(folder, 1)}
     scoring = Scoring(folder, release)
     speeds: dict[str, list[float]] = {name: [] for name in (*loops, "kedro score")}
+    cpu: dict[str, list[float]] = {name: [] for name in speeds}
     plain: dict[str, float] = {}
     for number in range(rounds):
         for name, loop in loops.items():
             time.sleep(REST)
             answer = loop.judge(number * PLAIN_ROUND % distinct, PLAIN_ROUND)
             speeds[name].append(len(answer["probabilities"]) / answer["seconds"])
+            cpu[name].append(len(answer["probabilities"]) / answer["cpu"])
             plain |= answer["probabilities"]
-        speeds["kedro score"].append(scoring.faces_per_second())
+        time.sleep(REST)
+        fast, frugal = scoring.speeds()
+        speeds["kedro score"].append(fast)
+        cpu["kedro score"].append(frugal)
     for loop in loops.values():
         loop.close()
     ratios = [
@@ -119,7 +135,9 @@ def compare(folder: Path, release: Release, distinct: int, rounds: int) -> None:
     difference = max(abs(plain[name] - scoring.probabilities[name]) for name in plain.keys() & scoring.probabilities)
     print(f"crops of {SIDE} px, {WORKERS} workers, {os.cpu_count()} cores; {rounds} rounds, median (least to most)")
     for name, values in speeds.items():
-        print(f"{name:<24}{statistics.median(values):>8.1f} faces/s ({min(values):.1f} to {max(values):.1f})")
+        spread = f"({min(values):.1f} to {max(values):.1f})"
+        print(f"{name:<24}{statistics.median(values):>8.1f} faces/s {spread:<18}", end="")
+        print(f"{statistics.median(cpu[name]):>8.1f} faces per CPU second")
     print(
         f"{'ratio to the faster':<24}{statistics.median(ratios):>8.2f}         ({min(ratios):.2f} to {max(ratios):.2f})"
     )
@@ -140,7 +158,7 @@ def memory(folder: Path, release: Release, counts: list[int]) -> None:
             next(rows)
             done += 1
         own = process.memory_info().rss - base
-        workers = sorted(child.memory_info().rss for child in process.children())[-WORKERS:]
+        workers = [child.memory_info().rss for child in _workers(process)]
         told = ", ".join(f"{rss / 2**20:.0f}" for rss in workers)
         print(f"memory after {count:,} files: this process {own / 2**20:+.0f} MiB, workers {told} MiB")
 
