@@ -85,7 +85,7 @@ def stored_precision(data: bytes) -> Precision:
         raise UserError(
             f"cannot load the network: its precision is {precision}, not {' or '.join(get_args(Precision))}"
         )
-    return precision  # type: ignore[no-any-return]
+    return precision
 
 
 def load_network(data: bytes) -> nn.Module:
