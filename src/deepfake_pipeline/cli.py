@@ -153,10 +153,12 @@ def score(
     "file"): an image counts as its most forged face, a video as its most forged person (the mean over that person's
     frames). The exit status is 1 only if nothing could be scored.
     """
+    from deepfake_pipeline.engine import tune_malloc
     from deepfake_pipeline.scoring import output as out
     from deepfake_pipeline.scoring.release import find_release
     from deepfake_pipeline.scoring.score import score_files
 
+    tune_malloc()
     if output:
         out.check_output(output)
     release = find_release(wanted, _data_root(metadata.project_path, env) / "06_models")

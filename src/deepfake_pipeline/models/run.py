@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from deepfake_pipeline.models.detector import Detector
+from deepfake_pipeline.models.fast import prepared
 from deepfake_pipeline.models.inputs import to_network, to_pictures
 
 BATCH = 32
@@ -57,22 +58,30 @@ class Judged(NamedTuple):
 
 
 class DetectorRunner(NetworkRunner):
-    """Judges pictures, in float32."""
+    """Judges pictures.
 
-    def __init__(self, network: Detector, accelerator: str = "auto") -> None:
-        super().__init__(network, accelerator)
+    Args:
+        network: stays as it is: a copy, made ready by :func:`models.fast.prepared`, computes.
+        accelerator: auto, cpu or cuda.
+        mixed: compute convolutions in bfloat16, but for the first, where the device has it natively; otherwise, and
+            by default, everything in float32. Probabilities of the two differ by less than 0.01.
+    """
+
+    def __init__(self, network: Detector, accelerator: str = "auto", *, mixed: bool = False) -> None:
+        self.mixed = mixed and computes_bfloat16(pick_device(accelerator).type)
+        super().__init__(prepared(network, mixed=self.mixed), accelerator)
         self.image_size = network.image_size
 
     @torch.inference_mode()
     def judge(self, pictures: NDArray[np.uint8]) -> Judged:
         """Logit and probability of each picture of uint8 ``(N, H, W, 3)``."""
-        parts = [self.network(batch).logit for batch in self._batches(pictures, self.image_size)]
-        probabilities = [torch.sigmoid(part) for part in parts]
-        logit, probability = (
-            torch.cat(some).float().cpu().numpy() if some else np.zeros(0, np.float32)
-            for some in (parts, probabilities)
-        )
-        return Judged(logit, probability)
+        parts = [torch.zeros(0)]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+            for at in range(0, len(pictures), BATCH):
+                (batch,) = self._batches(pictures[at : at + BATCH], self.image_size)
+                parts.append(self.network(batch).logit.float().cpu())
+        logit = torch.cat(parts)
+        return Judged(logit.numpy(), torch.sigmoid(logit).numpy())
 
     def fake_probability(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probability ``(N,)`` that each picture of uint8 ``(N, H, W, 3)`` is forged."""

@@ -4,25 +4,55 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
 import safetensors
+import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import nn
+from torch import Tensor, nn
 
 from deepfake_pipeline.models import DETECTORS, ENHANCERS
 from deepfake_pipeline.tables.errors import UserError
 
 NETWORKS: dict[str, Any] = {**DETECTORS, **ENHANCERS}
+Precision = Literal["float32", "float16"]
 _HEADER = "network"  # one key only: the order of several is not stable
+_MATRIX = 2  # axes
 
 
-def network_bytes(network: nn.Module, **notes: Any) -> bytes:
-    """The network as safetensors; the header holds its name, configuration and ``notes`` (JSON values)."""
+def network_bytes(network: nn.Module, *, precision: Precision = "float32", **notes: Any) -> bytes:
+    """The network as safetensors; the header holds its name, configuration and ``notes`` (JSON values).
+
+    Args:
+        network: any of this project.
+        precision: of the weights in the file; ``float16`` halves it, and the header says so. Vectors (biases and
+            what batch normalisation has measured: few numbers of very different size) always stay float32.
+        notes: more fields of the header.
+
+    Raises:
+        UserError: a weight is too large for float16.
+    """
     header = {"name": network_name(network), "config": asdict(network.config), **notes}  # type: ignore[call-overload]
-    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    if precision != "float32":
+        header["precision"] = precision
+    tensors = {key: _stored(key, value, precision) for key, value in network.state_dict().items()}
     return save_tensors(tensors, {_HEADER: json.dumps(header, sort_keys=True)})
+
+
+def _stored(name: str, value: Tensor, precision: Precision) -> Tensor:
+    kept = value.detach().cpu().contiguous()
+    if precision == "float32" or not kept.is_floating_point() or kept.ndim < _MATRIX:
+        return kept
+    rounded = kept.to(torch.float16)
+    if not torch.equal(rounded.isfinite(), kept.isfinite()):
+        raise UserError(f"{name} has weights above {torch.finfo(torch.float16).max:g}: store the network in float32")
+    return rounded
+
+
+def rounded_network(network: nn.Module, precision: Precision) -> nn.Module:
+    """The network as it would be loaded again, computing in float32 with the weights that the file would hold."""
+    return load_network(network_bytes(network, precision=precision))
 
 
 def network_name(network: nn.Module) -> str:
@@ -44,8 +74,22 @@ def network_header(data: bytes) -> dict[str, Any]:
     return header
 
 
+def stored_precision(data: bytes) -> Precision:
+    """In which precision a network was stored.
+
+    Raises:
+        UserError: the bytes are no network of this project, or of a precision that is not known here.
+    """
+    precision: Any = network_header(data).get("precision", "float32")
+    if precision not in get_args(Precision):
+        raise UserError(
+            f"cannot load the network: its precision is {precision}, not {' or '.join(get_args(Precision))}"
+        )
+    return precision
+
+
 def load_network(data: bytes) -> nn.Module:
-    """Build the network that :func:`network_bytes` stored, in evaluation mode.
+    """Build the network that :func:`network_bytes` stored, in float32 and evaluation mode.
 
     Raises:
         UserError: the bytes are no network of this project, or its weights do not fit its configuration.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import nn
 
 from deepfake_pipeline.faces.geometry import CropGeometry
 from deepfake_pipeline.models import Detector
-from deepfake_pipeline.models.store import load_network, network_bytes
+from deepfake_pipeline.models.store import Precision, load_network, network_bytes, rounded_network, stored_precision
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.ids import sha256_hex
 
@@ -33,6 +33,7 @@ class Release:
         card: what it was trained on and how good it is, from the records.
         pages: the card for people, as text by file name.
         version: under which it was released; empty for what was not.
+        precision: in which its weights are stored.
     """
 
     name: str
@@ -43,19 +44,33 @@ class Release:
     card: dict[str, Any] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     version: str = ""
+    precision: Precision = "float32"
+
+
+def rounded_release(release: Release, precision: Precision) -> Release:
+    """The release with the weights that its files will hold, so that what is judged is what is stored."""
+    networks = {"detector": release.detector, "enhancer": release.enhancer}
+    rounded: dict[str, Any] = {
+        role: rounded_network(network, precision) for role, network in networks.items() if network is not None
+    }
+    return replace(release, precision=precision, **rounded)
 
 
 def hashes_of(release: Release) -> dict[str, str]:
     """SHA-256 (hex) of its networks, by role."""
     networks = {"detector": release.detector, "enhancer": release.enhancer}
-    return {role: sha256_hex(network_bytes(network)) for role, network in networks.items() if network is not None}
+    return {
+        role: sha256_hex(network_bytes(network, precision=release.precision))
+        for role, network in networks.items()
+        if network is not None
+    }
 
 
 def write_release(release: Release, folder: Path) -> None:
     """Write a release into an existing, empty folder; equal releases give equal bytes."""
-    files = {"detector.safetensors": network_bytes(release.detector)}
+    files = {"detector.safetensors": network_bytes(release.detector, precision=release.precision)}
     if release.enhancer is not None:
-        files["enhancer.safetensors"] = network_bytes(release.enhancer)
+        files["enhancer.safetensors"] = network_bytes(release.enhancer, precision=release.precision)
     files |= {name: page.encode() for name, page in release.pages.items()}
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -84,12 +99,14 @@ def read_release(folder: Path, name: str | None = None, version: str = "") -> Re
         manifest = json.loads(text)
         networks: dict[str, Any] = {}
         pages: dict[str, str] = {}
+        precision: Precision = "float32"
         for file, expected in manifest["sha256"].items():
             data = (folder / file).read_bytes()
             if sha256_hex(data) != expected:
                 raise UserError(f"release {folder}: {file} is not the file it was released with")
             if file.endswith(".safetensors"):
                 networks[Path(file).stem] = load_network(data)
+                precision = stored_precision(data)
             else:
                 pages[file] = data.decode()
         geometry = CropGeometry.model_validate(manifest["geometry"])
@@ -107,6 +124,7 @@ def read_release(folder: Path, name: str | None = None, version: str = "") -> Re
         card=manifest["card"],
         pages=pages,
         version=version,
+        precision=precision,
     )
 
 

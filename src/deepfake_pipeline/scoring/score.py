@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,11 +18,12 @@ from deepfake_pipeline.faces.measure import brightness, sharpness
 from deepfake_pipeline.faces.track import FrameFaces, track_faces
 from deepfake_pipeline.media.frames import video_limits
 from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits, decode_image
-from deepfake_pipeline.media.kinds import kind_of_file, kind_of_name
+from deepfake_pipeline.media.kinds import kind_of_file
 from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.scan import read_bytes
 from deepfake_pipeline.media.video import sample_frames
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
+from deepfake_pipeline.scoring.portions import expected_work, portions, worth_workers
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.scoring.verdict import file_row
 from deepfake_pipeline.tables import Reason, Refused, Table
@@ -32,7 +32,6 @@ from deepfake_pipeline.tables.ids import sha256_hex, sha256_of
 Faces = Literal["auto", "detect", "whole"]
 Row = dict[str, Any]
 
-FILES_PER_BATCH = 32
 CROPS_PER_BATCH = 256  # that wait for the detector together, at most
 FACE_SIZED = 512  # px: a picture without a detected face that is no larger, and not long, may be a face close up
 _LONG = 1.5
@@ -64,7 +63,7 @@ def score_files(
         Rows of ``tables.schemas.SCORES``: one a face, and after the faces of each file one for the file itself; see
         :func:`scoring.verdict.file_row`.
     """
-    return _score(list(_files(paths)), release, faces, workers, accelerator)
+    return _score(partial(_files, paths), release, faces, workers, accelerator)
 
 
 def score_samples(
@@ -76,19 +75,24 @@ def score_samples(
         manifest: table ``MANIFEST``.
         root: folder that its paths are relative to.
     """
-    files = [root / path for batch in manifest.batches(["path"]) for path in batch["path"].to_pylist()]
+
+    def files() -> Iterator[Path]:
+        return (root / path for batch in manifest.batches(["path"]) for path in batch["path"].to_pylist())
+
     for row in _score(files, release, faces, workers, accelerator):
         yield {**row, "path": Path(row["path"]).relative_to(root).as_posix()}
 
 
-def _score(files: Sequence[Path], release: Release, faces: Faces, workers: int, accelerator: str) -> Iterator[Row]:
+def _score(
+    files: Callable[[], Iterable[Path]], release: Release, faces: Faces, workers: int, accelerator: str
+) -> Iterator[Row]:
+    """Rows of the files, which are listed twice, for the progress bar and for the work: no list of them is held."""
     build = partial(FileScorer, release, faces, accelerator)
-    batches = list(_batched(files))
-    few = len(batches) <= 1 or pick_device(accelerator).type == "cuda"
-    scored = map_batches(
-        batches, build, workers=1 if few else min(workers, len(batches)), description="score", total=len(batches)
-    )
-    for rows in scored:
+    total, seconds = expected_work(portions(files()), search=faces != "whole")
+    alone = pick_device(accelerator).type == "cuda" or not worth_workers(seconds)
+    for rows in map_batches(
+        portions(files()), build, workers=1 if alone else workers, description="score", total=total
+    ):
         yield from rows
 
 
@@ -106,7 +110,7 @@ class FileScorer:
         self, release: Release, faces: Faces, accelerator: str = "auto", limits: ImageLimits | None = None
     ) -> None:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
-        self.judge = DetectorRunner(release.detector, accelerator)
+        self.judge = DetectorRunner(release.detector, accelerator, mixed=True)
         self.finder = None if faces == "whole" else build_detector(release.geometry.faces.detector, accelerator)
 
     def __call__(self, files: Sequence[Path]) -> list[Row]:
@@ -251,10 +255,3 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield from (path / name for name in walk_files(path))
         else:
             yield path
-
-
-def _batched(files: Sequence[Path]) -> Iterator[list[Path]]:
-    """Portions of work: what is called a video by itself, other files together."""
-    for video, run in groupby(files, key=lambda path: kind_of_name(path.name) == "video"):
-        part, size = list(run), 1 if video else FILES_PER_BATCH
-        yield from (part[at : at + size] for at in range(0, len(part), size))

@@ -17,10 +17,15 @@ from deepfake_pipeline.pipelines.release.params import ReleaseParams
 from deepfake_pipeline.reporting.card import CardRecords, network_facts, render_card
 from deepfake_pipeline.reporting.record import times_judged
 from deepfake_pipeline.scoring.gate import judge_candidate
-from deepfake_pipeline.scoring.release import Release, hashes_of
+from deepfake_pipeline.scoring.release import Release, hashes_of, rounded_release
 from deepfake_pipeline.tables import Table
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.result import History
+
+
+def round_weights(candidate: Release, params: ReleaseParams) -> Release:
+    """The candidate with the weights that will be stored."""
+    return rounded_release(candidate, params.precision)
 
 
 def gate(
@@ -31,7 +36,7 @@ def gate(
     compute: ComputeParams,
 ) -> dict[str, Any]:
     """What the candidate is against the champion; a worse one stops the run."""
-    options = {**params.model_dump(), "seed": compute.seed, "accelerator": compute.accelerator}
+    options = {**params.model_dump(exclude={"precision"}), "seed": compute.seed, "accelerator": compute.accelerator}
     return judge_candidate(candidate, champion, calibration_faces, **options)
 
 

@@ -9,16 +9,17 @@ def create_pipeline() -> Pipeline:
     """The candidate of the last run in; a versioned release and the new champion out. No part of the default run."""
     return Pipeline(
         [
+            Node(nodes.round_weights, ["candidate", "params:release"], "rounded_candidate", name="round_weights"),
             Node(
                 nodes.gate,
-                ["candidate", "champion_release", "packed_calibration", "params:release", "params:compute"],
+                ["rounded_candidate", "champion_release", "packed_calibration", "params:release", "params:compute"],
                 "release_gate",
                 name="gate",
             ),
             Node(
                 nodes.describe_networks,
                 [
-                    "candidate",
+                    "rounded_candidate",
                     "params:detector_training",
                     "params:enhancer_training",
                     "detector_history",
@@ -48,7 +49,12 @@ def create_pipeline() -> Pipeline:
                 ["card_markdown", "card_page"],
                 name="write_card",
             ),
-            Node(nodes.publish, ["candidate", "release_gate", "card_markdown", "card_page"], "release", name="publish"),
+            Node(
+                nodes.publish,
+                ["rounded_candidate", "release_gate", "card_markdown", "card_page"],
+                "release",
+                name="publish",
+            ),
             Node(nodes.crown, ["release", "release_gate"], "champion", name="crown"),
         ],
         namespace="release",
