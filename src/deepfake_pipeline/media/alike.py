@@ -9,12 +9,15 @@ described by a thumbnail, so that nothing is decoded twice.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from deepfake_pipeline.media.images import RGBImage, resize
 
@@ -27,7 +30,9 @@ LEAST_CONTRAST = 3.0  # grey levels, root mean square: below it a picture says n
 
 _SEARCHED, _VERIFIED = 8, 16  # frequencies in each direction
 _NORM = 4000  # of a description: products are integers below 2^24, so float32 sums them exactly, in any order
-_TILE = 1024
+_PART = 1024  # pictures or pairs that are described together
+_TILE = 512  # pictures on a side of what is searched at once: 2^18 similarities stay in a core's cache
+_THREADS = 2  # of the search; the result does not depend on them
 
 Thumbnail = bytes  # 32×32 grey values, row by row
 Floats = NDArray[np.float32]
@@ -64,7 +69,7 @@ def alike(thumbnails: NDArray[np.uint8], least: float, keys: NDArray[np.int64] |
     """All pairs of pictures that are near-duplicates, by comparing all with all.
 
     Pictures without contrast (a black frame) are like none. Time grows with the square of the number, memory with the
-    number; a tile of 2^20 similarities is held at a time.
+    number; three tiles of 2^18 similarities are held at a time by each of two threads.
 
     Args:
         thumbnails: uint8, n × 1,024, as :func:`thumbnail` makes them.
@@ -97,21 +102,40 @@ def contrast(thumbnails: NDArray[np.uint8]) -> Floats:
 def _candidates(thumbnails: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs i < j, ordered within each block of i, that the search finds alike: whole with whole, mirrored or not, and
     the middle of one with the whole of the other."""
-    whole, middle = (_described(thumbnails, window, window, _SEARCHED) for window in (_WHOLE, _MIDDLE))
+    fill = np.zeros((-len(thumbnails) % _TILE, _SEARCHED**2 - 1), np.float32)  # is like nothing
+    whole, middle = (
+        np.concatenate([_described(thumbnails, window, window, _SEARCHED), fill]) for window in (_WHOLE, _MIDDLE)
+    )
+    pending: deque[Future[NDArray[np.int64]]] = deque()
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_THREADS) as pool:
+        for top in range(0, len(whole), _TILE):
+            pending.append(pool.submit(_near, whole, middle, top))
+            if len(pending) >= 2 * _THREADS:
+                yield from _columns(pending.popleft().result())
+        for block in pending:
+            yield from _columns(block.result())
+
+
+def _columns(pairs: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    if len(pairs):
+        yield pairs[:, 0], pairs[:, 1]
+
+
+def _near(whole: Floats, middle: Floats, top: int) -> NDArray[np.int64]:
+    """Pairs (i, j), j > i, ordered, that the search finds alike, of all i of the tiles that begin at ``top``."""
+    best, other, spare = (np.empty((_TILE, _TILE), np.float32) for _ in range(3))
     least = np.float32(CANDIDATE * _NORM**2)
-    for top in range(0, len(whole), _TILE):
-        found = [np.zeros((0, 2), np.int64)]
-        for left in range(top, len(whole), _TILE):
-            rows, columns = slice(top, top + _TILE), slice(left, left + _TILE)
-            best = _either_way(whole[rows], whole[columns])
-            np.maximum(best, _either_way(middle[rows], whole[columns]), out=best)
-            np.maximum(best, _either_way(whole[rows], middle[columns]), out=best)
-            near = np.argwhere(best >= least) + np.array([top, left])
-            found.append(near[near[:, 0] < near[:, 1]])
-        pairs = np.concatenate(found)
-        pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-        if len(pairs):
-            yield pairs[:, 0], pairs[:, 1]
+    rows, found = slice(top, top + _TILE), [np.zeros((0, 2), np.int64)]
+    for left in range(top, len(whole), _TILE):
+        columns = slice(left, left + _TILE)
+        _either_way(whole[rows], whole[columns], best, spare)
+        for a, b in ((middle, whole), (whole, middle)):
+            _either_way(a[rows], b[columns], other, spare)
+            np.maximum(best, other, out=best)
+        near = np.argwhere(best >= least) + np.array([top, left])
+        found.append(near[near[:, 0] < near[:, 1]])
+    pairs = np.concatenate(found)
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
 class _Aligned:
@@ -164,15 +188,16 @@ def _best(a: Floats, b: Floats, frequencies: int) -> tuple[Floats, Floats]:
 
 
 def _parts(count: int) -> Iterator[slice]:
-    return (slice(start, start + _TILE) for start in range(0, count, _TILE))
+    return (slice(start, start + _PART) for start in range(0, count, _PART))
 
 
-def _either_way(a: Floats, b: Floats) -> Floats:
-    """Correlations of all with all, mirrored where that is more, times the square of the norm."""
+def _either_way(a: Floats, b: Floats, products: Floats, spare: Floats) -> None:
+    """Correlations of all with all, mirrored where that is more, times the square of the norm, into ``products``."""
     split = int(_even(_SEARCHED).sum())
-    products = np.abs(a[:, split:] @ b[:, split:].T)
-    products += a[:, :split] @ b[:, :split].T
-    return np.asarray(products, np.float32)
+    np.matmul(a[:, :split], b[:, :split].T, out=products)
+    np.matmul(a[:, split:], b[:, split:].T, out=spare)
+    np.abs(spare, out=spare)
+    np.add(products, spare, out=products)
 
 
 def _even(frequencies: int) -> NDArray[np.bool_]:
