@@ -1,8 +1,8 @@
 """The usual MTCNN loop with the same weights, thresholds and sizes: what speed is compared with.
 
 It is what the public ports do, image by image: the pyramid by one `cv2.resize` from the whole image a scale (as the
-package `mtcnn`), the proposal network and non-maximum suppression scale by scale, then crops cut and resized one by one,
-and those of a stage judged in one batch (as facenet-pytorch). Eager float32 in torch's own layout, NCHW.
+package `mtcnn`), the proposal network and non-maximum suppression scale by scale, then crops cut and resized one by
+one, and those of a stage judged in one batch (as facenet-pytorch). Eager float32 in torch's own layout, NCHW.
 """
 
 from __future__ import annotations

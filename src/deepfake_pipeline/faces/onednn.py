@@ -14,7 +14,7 @@ from deepfake_pipeline.faces.mtcnn import ONet, PNet, RNet
 
 def is_available() -> bool:
     """Whether this build of torch has oneDNN."""
-    return torch.backends.mkldnn.is_available()
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
 class BlockedPNet(nn.Module):
@@ -22,10 +22,13 @@ class BlockedPNet(nn.Module):
 
     def __init__(self, network: PNet) -> None:
         super().__init__()
-        heads = nn.Conv2d(network.box.in_channels, 1 + network.box.out_channels, 1).requires_grad_(False)
-        heads.weight[:1], heads.bias[:1] = (part[1:] - part[:1] for part in (network.face.weight, network.face.bias))
-        heads.weight[1:], heads.bias[1:] = network.box.weight, network.box.bias
-        self.features = _blocked(nn.Sequential(*network.features, heads))
+        heads = nn.Conv2d(network.box.in_channels, 1 + network.box.out_channels, 1)
+        state = {}
+        for name, box in network.box.state_dict().items():
+            face = network.face.state_dict()[name]
+            state[name] = torch.cat([face[1:] - face[:1], box])
+        heads.load_state_dict(state)
+        self.features = _blocked(nn.Sequential(*network.features, heads.eval().requires_grad_(False)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """See :class:`PNet`."""
@@ -33,16 +36,16 @@ class BlockedPNet(nn.Module):
         return outputs[:, 0], outputs[:, 1:]
 
 
-class BlockedFeatures(nn.Module):
+class BlockedFeatures(nn.Sequential):
     """Convolutions, rectifiers and pools: float32 ``(N, C, H, W)`` in, and the same that they give out."""
 
     def __init__(self, features: nn.Sequential) -> None:
-        super().__init__()
-        self.features = _blocked(features)
+        super().__init__(_blocked(features))
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        return self.features(images.to_mkldnn()).to_dense()
+        blocked: Tensor = self[0](images.to_mkldnn())
+        return blocked.to_dense()
 
 
 def blocked(pnet: PNet, rnet: RNet, onet: ONet) -> tuple[nn.Module, nn.Module, nn.Module]:
@@ -52,4 +55,4 @@ def blocked(pnet: PNet, rnet: RNet, onet: ONet) -> tuple[nn.Module, nn.Module, n
 
 
 def _blocked(layers: nn.Sequential) -> nn.Sequential:
-    return nn.Sequential(*(to_mkldnn(layer) for layer in layers))
+    return nn.Sequential(*(to_mkldnn(layer) for layer in layers))  # type: ignore[no-untyped-call]
