@@ -47,7 +47,8 @@ class Pairs(NamedTuple):
     Attributes:
         i: int64, place of the one.
         j: int64, place of the other, j > i.
-        similarity: float32, correlation at the best alignment, at most 1.
+        similarity: float32, correlation at the best alignment that was looked at, at most 1: no finer one was looked
+            for once it was enough.
         mirrored: bool, whether the one is alike the mirror image of the other.
     """
 
