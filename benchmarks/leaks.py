@@ -64,8 +64,9 @@ def judge(name: str, pictures: Callable[[int], RGBImage], originals: np.ndarray,
     """Print how many planted copies are found, and how many pairs of different groups are alike."""
     chosen = np.random.default_rng(0).choice(len(originals), each, replace=False)
     print(f"{name}: {len(originals):,} pictures of {len(np.unique(groups)):,} groups")
+    whole = [pictures(int(place)) for place in chosen]
     for kind, copy in COPIES.items():
-        copies = _stacked(thumbnail(copy(pictures(int(place)), seed)) for seed, place in enumerate(chosen))
+        copies = _stacked(thumbnail(copy(picture, seed)) for seed, picture in enumerate(whole))
         both = np.concatenate([originals[chosen], copies])
         pairs = {pair for block in alike(both, LEAST) for pair in zip(block.i.tolist(), block.j.tolist(), strict=True)}
         print(f"  {kind:<24}{sum((one, one + each) in pairs for one in range(each)):>5} of {each} found")
@@ -131,7 +132,8 @@ def main() -> None:
             def picture(one: int) -> RGBImage:
                 return decode_image(archive.read(table[one]["file"]))
 
-            judge(options.faces.name, picture, _stacked(map(thumbnail, map(picture, range(len(table))))), groups, 200)
+            faces = _stacked(thumbnail(picture(one)) for one in range(len(table)))
+            judge(options.faces.name, picture, faces, groups, options.planted)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def alike(thumbnails: NDArray[np.uint8], least: float, keys: NDArray[np.int64] |
     places = np.flatnonzero(contrast(thumbnails) >= LEAST_CONTRAST)
     known = thumbnails[places]
     aligned = _Aligned(known)
-    for i, j in _candidates(known):
+    for i, j in (pairs.T for pairs in _candidates(known) if len(pairs)):
         wanted = np.ones(len(i), bool) if keys is None else keys[places[i]] != keys[places[j]]
         wanted[wanted] = aligned.hopeful(i[wanted], j[wanted])
         similarity, mirrored = aligned.similarity(i[wanted], j[wanted], least)
@@ -102,7 +102,7 @@ def contrast(thumbnails: NDArray[np.uint8]) -> Floats:
     return found
 
 
-def _candidates(thumbnails: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _candidates(thumbnails: NDArray[np.uint8]) -> Iterator[NDArray[np.int64]]:
     """Pairs i < j, ordered within each block of i, that the search finds alike: whole with whole, mirrored or not, and
     the middle of one with the whole of the other."""
     fill = np.zeros((-len(thumbnails) % _TILE, _SEARCHED**2 - 1), np.float32)  # is like nothing
@@ -114,14 +114,8 @@ def _candidates(thumbnails: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.int6
         for top in range(0, len(whole), _TILE):
             pending.append(pool.submit(_near, whole, middle, top))
             if len(pending) >= 2 * _THREADS:
-                yield from _columns(pending.popleft().result())
-        for block in pending:
-            yield from _columns(block.result())
-
-
-def _columns(pairs: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    if len(pairs):
-        yield pairs[:, 0], pairs[:, 1]
+                yield pending.popleft().result()
+        yield from (block.result() for block in pending)
 
 
 def _near(whole: Floats, middle: Floats, top: int) -> NDArray[np.int64]:
