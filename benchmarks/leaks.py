@@ -114,10 +114,10 @@ def main() -> None:
     parser.add_argument("--planted", type=int, default=200, help="copies of each kind")
     parser.add_argument("--search", type=int, default=100_000, help="thumbnails that are searched")
     options = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=search, args=(options.search,))
-    process.start()
-    process.join()
+    if options.search:
+        process = multiprocessing.get_context("spawn").Process(target=search, args=(options.search,))
+        process.start()
+        process.join()
     params = RenderParams(size=96, seed=3)
     if options.innocent:
         people = _stacked(thumbnail(render_face(one, 0, params).image) for one in range(options.innocent))

@@ -25,7 +25,7 @@ from deepfake_pipeline.media.images import RGBImage, resize
 SIDE = 32
 THUMBNAIL_BYTES = SIDE * SIDE
 CROP = 0.05  # of each side, the crop that is looked through
-CANDIDATE = 0.82  # correlation in the search, without alignment, of pairs that are looked at further
+CANDIDATE = 0.8  # correlation in the search, without alignment, of pairs that are looked at further
 ALIGNED = 0.93  # the same once they are aligned, of pairs that are verified
 DOUBTFUL = 0.87  # correlation at the best of eleven alignments, from which on a finer one is looked for
 LEAST_CONTRAST = 3.0  # grey levels, root mean square: below it a picture says nothing
@@ -282,7 +282,7 @@ def _window(start: float, share: float) -> Doubles:
 
 
 _WHOLE = _window(0, 1)
-_MIDDLE = _window(0.7 * CROP, 1 - 1.4 * CROP)  # near all crops of 5 %, and those of 5 % at each edge
+_MIDDLE = _window(0.6 * CROP, 1 - 1.2 * CROP)  # near all crops of 5 %, and those of 5 % at each edge
 _CROPS = tuple(_window(start, 1 - CROP) for start in (0, CROP / 2, CROP))
 _INNER = _window(CROP, 1 - 2 * CROP)
 _ALIGNMENTS = ((_WHOLE, _WHOLE), (_INNER, _INNER), *((down, across) for down in _CROPS for across in _CROPS))
