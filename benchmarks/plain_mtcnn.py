@@ -1,4 +1,9 @@
-"""The usual MTCNN loop, one image and one scale after another, with the same networks: what speed is compared with."""
+"""The usual MTCNN loop with the same weights, thresholds and sizes: what speed is compared with.
+
+It is what the public ports do, image by image: the pyramid by one `cv2.resize` from the whole image a scale (as the
+package `mtcnn`), the proposal network and non-maximum suppression scale by scale, then crops cut and resized one by
+one, and those of a stage judged in one batch (as facenet-pytorch). Eager float32 in torch's own layout, NCHW.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +18,12 @@ from deepfake_pipeline.faces.params import MtcnnParams
 
 
 class PlainMtcnn:
-    """As in the published implementations: resize, propose, suppress for each scale; then crop by crop, resized."""
+    """Faces and points, one image after the other."""
 
     def __init__(self, params: MtcnnParams) -> None:
         self.params = params
-        self.pnet, self.rnet, self.onet = load_networks()
+        networks = load_networks()
+        self.pnet, self.rnet, self.onet = (one.to(memory_format=torch.contiguous_format) for one in networks)
 
     def detect(self, images: list[Image]) -> list[Detections]:
         """Faces of each image, one at a time."""
@@ -49,7 +55,7 @@ class PlainMtcnn:
         while min(image.shape[:2]) * scale >= 12:
             height, width = (int(np.ceil(side * scale)) for side in image.shape[:2])
             small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-            odds, offsets = self.pnet(normalised(small[None], torch.device("cpu")))
+            odds, offsets = self.pnet(_tensor(small[None]))
             probability = torch.sigmoid(odds[0]).numpy()
             down, right = np.nonzero(probability > self.params.thresholds[0])
             start = np.stack([right, down], axis=1) * 2.0
@@ -71,4 +77,8 @@ class PlainMtcnn:
             part = image[y : max(bottom, 0), x : max(right, 0)]
             full[y - top : y - top + part.shape[0], x - left : x - left + part.shape[1]] = part
             crop[:] = cv2.resize(full, (side, side), interpolation=cv2.INTER_AREA)
-        return normalised(crops, torch.device("cpu"))
+        return _tensor(crops)
+
+
+def _tensor(pixels: np.ndarray) -> torch.Tensor:
+    return normalised(pixels, "cpu").contiguous()

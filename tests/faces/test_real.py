@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from deepfake_pipeline.faces import YunetParams, build_detector
 from deepfake_pipeline.faces.boxes import corners, overlap
 from deepfake_pipeline.faces.detect import MtcnnDetector
 from deepfake_pipeline.media.images import ImageLimits, decode_image
@@ -68,3 +69,14 @@ def test_recall_precision_and_landmarks(folder: Path, detector: MtcnnDetector) -
 def test_no_face_is_found_where_there_is_none(folder: Path, detector: MtcnnDetector) -> None:
     dogs = decode_image((folder / "dogs.jpg").read_bytes(), ImageLimits())
     assert len(detector.detect([dogs])[0]) == 0
+
+
+def test_yunet_finds_the_faces_too(folder: Path) -> None:
+    yunet = build_detector(YunetParams(model=str(folder.parent / "models" / "yunet_n_dynamic.onnx")))
+    boxes = {name: np.array([_box(box) for box in found]) for name, found in _truth(folder, "").items()}
+    images = [decode_image((folder / name).read_bytes(), ImageLimits()) for name in boxes]
+    large, hits = 0, 0
+    for truth, found in zip(boxes.values(), yunet.detect(images), strict=True):
+        over_40 = corners(truth[truth[:, 2:].min(axis=1) > 40])
+        large, hits = large + len(over_40), hits + (overlap(over_40, corners(found.boxes)) >= 0.5).any(axis=1).sum()
+    assert hits / large >= 0.95

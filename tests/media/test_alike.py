@@ -24,9 +24,9 @@ def texture(seed: int) -> RGBImage:
     return np.asarray(np.clip(128 + 90 * whole / np.abs(whole).max(), 0, 255), np.uint8)
 
 
-def cropped(image: RGBImage, seed: int) -> RGBImage:
-    """Both sides shortened by 5 %, wherever."""
-    height, width = (round(0.95 * side) for side in image.shape[:2])
+def cropped(image: RGBImage, seed: int, share: float = 0.95) -> RGBImage:
+    """Both sides shortened, by 5 % if nothing else is said, wherever."""
+    height, width = (round(share * side) for side in image.shape[:2])
     rng = np.random.default_rng(seed)
     top, left = rng.integers(0, image.shape[0] - height + 1), rng.integers(0, image.shape[1] - width + 1)
     return image[top : top + height, left : left + width]
@@ -74,6 +74,24 @@ def test_which_copies_are_mirrored(pictures, kind):
     assert LEAST <= block.similarity[0] <= 1
 
 
+PARTS = {  # of each picture: what "a crop of 5 %" may mean
+    "sides": cropped,
+    "area": lambda image, seed: cropped(image, seed, 0.95**0.5),
+    "each edge": lambda image, seed: image[
+        round(0.05 * image.shape[0]) : round(0.95 * image.shape[0]),
+        round(0.05 * image.shape[1]) : round(0.95 * image.shape[1]),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", [*PARTS, *COPIES])
+def test_copies_correlate_more_than_frames_of_one_recording_do(pictures, kind):
+    """At the similarity that the pipeline asks for, which other pictures do not reach."""
+    count = len(pictures)
+    copies = [(PARTS | COPIES)[kind](image, number) for number, image in enumerate(pictures)]
+    assert pairs(stacked([*pictures, *copies]), 0.97) == {(number, count + number) for number in range(count)}
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.3, 1), st.integers(-40, 40), st.booleans())
 def test_brightness_contrast_and_mirroring_do_not_matter(seed, contrast, brightness, mirror):
@@ -99,6 +117,16 @@ def test_pictures_without_contrast_are_like_none():
     flat = [np.full((40, 40, 3), value, np.uint8) for value in (0, 0, 128, 129, 255)]
     assert pairs(stacked(flat)) == set()
     assert pairs(stacked([smooth(1), flat[0]])) == set()
+
+
+def test_the_result_does_not_depend_on_the_threads(pictures, monkeypatch):
+    thumbnails = np.random.default_rng(1).integers(0, 256, (1500, THUMBNAIL_BYTES), dtype=np.uint8)
+    thumbnails[1400:] = thumbnails[:100]
+    two = list(alike(thumbnails, LEAST))
+    monkeypatch.setattr("deepfake_pipeline.media.alike._THREADS", 1)
+    for one, other in zip(alike(thumbnails, LEAST), two, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("count", [0, 1])

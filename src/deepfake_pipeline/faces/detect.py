@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from deepfake_pipeline.faces import onednn
 from deepfake_pipeline.faces.boxes import Boxes, moved, sides, squared, suppress
 from deepfake_pipeline.faces.detections import Detections, Image
 from deepfake_pipeline.faces.mtcnn import load_networks, normalised
@@ -86,7 +87,11 @@ class MtcnnDetector:
         if accelerator == "auto":
             accelerator = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(accelerator)
-        self.pnet, self.rnet, self.onet = load_networks(self.device)
+        self.pnet, self.rnet, self.onet = self._networks()
+
+    def _networks(self) -> tuple[nn.Module, nn.Module, nn.Module]:
+        networks = load_networks(self.device)
+        return onednn.blocked(*networks) if self.device.type == "cpu" and onednn.is_available() else networks
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Faces of each image, RGB uint8 ``(H, W, 3)``."""

@@ -61,7 +61,7 @@ class IndexParams(LayoutParams):
         "belong to one group, within each official split where these are followed",
     )
     near_duplicate_similarity: float = Field(
-        0.9,
+        0.97,
         ge=0.7,
         le=1,
         description="correlation of near-duplicates at least, 0.7 to 1, at the best of the alignments that a crop of "
