@@ -119,7 +119,7 @@ class TestPlantedLeaks:
             require(certificate)
         assert "\n" not in str(caught.value) and "correlate" not in str(caught.value)
         certificate, _, _ = certified(leaky, tmp_path / "b", **params, tolerated_leaks=["official_splits"])
-        with pytest.raises(UserError, match=r"correlate by 0\.9 or more: 136"):
+        with pytest.raises(UserError, match=r"correlate by 0\.97 or more: 136"):
             require(certificate)
 
     def test_near_duplicates_join_groups(self, leaky, tmp_path):
