@@ -66,9 +66,10 @@ def scan_video(path: Path, limits: ImageLimits) -> Scan:
     """Hash a video, in constant memory, and decode its first frame.
 
     Raises:
-        Refused: ``too_large``, ``empty``, ``unreadable``, ``decompression_bomb``, ``too_small``.
+        Refused: ``missing``, ``too_large``, ``empty``, ``unsupported_type`` (no file), ``unreadable``,
+            ``decompression_bomb``, ``too_small``.
     """
-    size = path.stat().st_size
+    size = _size(path)
     if not size:
         raise Refused(Reason.EMPTY, "0 bytes")
     if size > limits.max_video_bytes:
@@ -103,20 +104,33 @@ def read_bytes(path: Path, limits: ImageLimits) -> bytes:
     Raises:
         Refused: ``missing``, ``unreadable``, ``too_large``, ``unsupported_type``.
     """
+    size = _size(path)
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused(Reason.UNSUPPORTED_TYPE, "not a regular file")
         with path.open("rb") as file:
-            if status.st_size <= limits.max_bytes:
+            if size <= limits.max_bytes:
                 return file.read()
             if not looks_like_image(file.read(HEAD_BYTES)):
                 raise Refused(Reason.UNSUPPORTED_TYPE, "not an image of a known format")
+    except (OSError, ValueError) as error:
+        raise Refused(Reason.UNREADABLE, str(error)) from error
+    raise Refused(Reason.TOO_LARGE, f"{size:,} bytes, the limit is {limits.max_bytes:,}")
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file.
+
+    Raises:
+        Refused: ``missing``, ``unreadable``, and ``unsupported_type`` for what is no regular file, such as a pipe.
+    """
+    try:
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Refused(Reason.MISSING, "not in the source") from error
     except (OSError, ValueError) as error:
         raise Refused(Reason.UNREADABLE, str(error)) from error
-    raise Refused(Reason.TOO_LARGE, f"{status.st_size:,} bytes, the limit is {limits.max_bytes:,}")
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused(Reason.UNSUPPORTED_TYPE, "not a regular file")
+    return status.st_size
 
 
 class _Scanner:
