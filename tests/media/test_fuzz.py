@@ -195,8 +195,8 @@ def test_archives(tmp_path: Path) -> None:
 
 
 TABLE = [
-    {"file": f"{number}.png", "label": ("REAL", "FAKE")[number % 2], "original": f"{number // 2 * 2}.png", "split": "train",
-     "method": ("", "FaceSwap")[number % 2], "group": f"g{number // 2}"}
+    {"file": f"{number}.png", "label": ("REAL", "FAKE")[number % 2], "original": f"{number // 2 * 2}.png",
+     "split": "train", "method": ("", "FaceSwap")[number % 2], "group": f"g{number // 2}"}
     for number in range(6)
 ]  # fmt: skip
 
@@ -226,7 +226,7 @@ def test_tables(tmp_path: Path) -> None:
         (root / f"{number}.png").write_bytes(encoded(smooth(number), "PNG"))
     (root / "outside.png").symlink_to(tmp_path / "made.parquet")
     stopped = 0
-    for number in range(TABLES):
+    for _ in range(TABLES):
         suffix = rng.choice((".csv", ".tsv", ".parquet", ".jsonl"))
         rows = spoilt_json(rng, TABLE) if rng.random() < 0.5 else TABLE
         data = table_bytes(rng, suffix, rows if isinstance(rows, list) and rows else TABLE, tmp_path)

@@ -35,7 +35,8 @@ _NAME_ERRORS = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, e
 
 
 class ArchiveLimits(BaseModel):
-    """What an archive may hold. All is judged by the bytes that come out, not by what headers claim."""
+    """What an archive may hold, and where it may come from. Its size is judged by the bytes that come out, not by what
+    headers claim."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,6 +44,11 @@ class ArchiveLimits(BaseModel):
     max_total_bytes: int = Field(2 * 2**40, ge=1, description="bytes of an archive, packed or unpacked, at most")
     max_file_bytes: int = Field(
         16 * 2**30, ge=1, description="bytes of one unpacked file at most; larger ones are too_large"
+    )
+    private_addresses: bool = Field(
+        False,
+        description="fetch from addresses of this machine and of its own network too, which http(s) addresses may lead "
+        "to by themselves or by a redirect; by default they are refused",
     )
     max_ratio: float = Field(
         200.0,
