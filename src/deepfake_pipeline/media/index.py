@@ -38,10 +38,11 @@ Refusal = tuple[str, Refused]  # a path, and why it is refused
 class IndexParams(LayoutParams):
     """How a source is read, checked and split."""
 
-    split_policy: Literal["hash", "official"] = Field(
+    split_policy: Literal["hash", "official", "test"] = Field(
         "hash",
         description="hash: groups are dealt by hash, and where one swallows the dataset its identities one by one; "
-        "official: the dataset's own splits, validation and calibration carved out of train by group where it has none",
+        "official: the dataset's own splits, validation and calibration carved out of train by group where it lacks "
+        "them; test: every file is test, as of a dataset that is only judged",
     )
     split_shares: Mapping[Split, float] = Field(
         {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2},
@@ -310,7 +311,7 @@ def _joined(
     joined = {sha256: dict.fromkeys(tags) for sha256, tags in memberships.items()}
     for pairs in alike(pictures, params.near_duplicate_similarity, keys):
         for i, j in zip(pairs.i, pairs.j, strict=True):
-            if params.split_policy == "hash" or files[i].entry.split == files[j].entry.split:
+            if params.split_policy != "official" or files[i].entry.split == files[j].entry.split:
                 joined[files[i].scan.sha256].update(dict.fromkeys(bound[j]))
                 joined[files[j].scan.sha256].update(dict.fromkeys(bound[i]))
     return {sha256: tuple(tags) for sha256, tags in joined.items()}
@@ -323,8 +324,9 @@ def _stacked(thumbnails: Iterable[Thumbnail]) -> NDArray[np.uint8]:
 def _deal(kept: Sequence[_File], memberships: Mapping[str, Sequence[str]], params: IndexParams) -> Deal:
     """Groups and splits by SHA-256. Files of an official split follow it; its train is dealt, to carve out of it what
     the dataset lacks."""
-    if params.split_policy == "hash":
-        return deal(memberships, params.split_shares, params.split_salt)
+    if params.split_policy != "official":
+        shares: Mapping[Split, float] = {"test": 1.0} if params.split_policy == "test" else params.split_shares
+        return deal(memberships, shares, params.split_salt)
     dealt = Deal({}, {}, {}, {})
     for official in (*SPLITS, None):
         own = {file.scan.sha256: memberships[file.scan.sha256] for file in kept if file.entry.split == official}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deepfake_pipeline.engine import map_batches
 from deepfake_pipeline.media.alike import Thumbnail, thumbnail
-from deepfake_pipeline.media.frames import first_frame
+from deepfake_pipeline.media.frames import first_look
 from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits, RGBImage, decode_image, looks_like_image
 from deepfake_pipeline.media.kinds import MediaKind, kind_of_file
 from deepfake_pipeline.media.phash import perceptual_hash
@@ -34,6 +34,7 @@ class Scan:
     phash: int
     thumbnail: Thumbnail = field(repr=False)  # see :func:`media.alike.thumbnail`
     kind: MediaKind = "image"
+    audio: str | None = None  # codec of the sound of a video
 
 
 def scan_files(root: Path, paths: Sequence[str], limits: ImageLimits, workers: int) -> Iterator[Scan | Refused]:
@@ -54,7 +55,7 @@ def scan_file(path: Path, limits: ImageLimits) -> Scan:
     """Read, hash and decode one file; of a video, its first frame.
 
     Raises:
-        Refused: ``missing``, ``unreadable``, and what :func:`decode_image` or :func:`first_frame` raise.
+        Refused: ``missing``, ``unreadable``, and what :func:`decode_image` or :func:`first_look` raise.
     """
     if kind_of_file(path.name, _head(path)) == "video":
         return scan_video(path, limits)
@@ -74,17 +75,17 @@ def scan_video(path: Path, limits: ImageLimits) -> Scan:
         raise Refused(Reason.EMPTY, "0 bytes")
     if size > limits.max_video_bytes:
         raise Refused(Reason.TOO_LARGE, f"{size:,} bytes, the limit is {limits.max_video_bytes:,}")
-    frame = first_frame(path, limits)
+    look = first_look(path, limits)
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Refused(Reason.UNREADABLE, str(error)) from error
-    return _scan(digest, size, frame, "video")
+    return _scan(digest, size, look.image, "video", look.audio)
 
 
-def _scan(digest: str, size: int, rgb: RGBImage, kind: MediaKind) -> Scan:
-    return Scan(digest, rgb.shape[1], rgb.shape[0], size, perceptual_hash(rgb), thumbnail(rgb), kind)
+def _scan(digest: str, size: int, rgb: RGBImage, kind: MediaKind, audio: str | None = None) -> Scan:
+    return Scan(digest, rgb.shape[1], rgb.shape[0], size, perceptual_hash(rgb), thumbnail(rgb), kind, audio)
 
 
 def _head(path: Path) -> bytes:

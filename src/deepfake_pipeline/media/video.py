@@ -103,7 +103,6 @@ def probe_video(path: Path, limits: VideoLimits = _LIMITS) -> VideoInfo:
         first = video.first()
         stream = video.stream
         height, width = _size(first)
-        audio = video.container.streams.audio
         return VideoInfo(
             width=width,
             height=height,
@@ -112,18 +111,30 @@ def probe_video(path: Path, limits: VideoLimits = _LIMITS) -> VideoInfo:
             fps=float(stream.average_rate) if stream.average_rate else None,
             codec=str(stream.codec_context.name),
             rotation=_rotation(first),
-            audio=str(audio[0].codec_context.name) if audio else None,
+            audio=video.audio(),
         )
 
 
-def first_frame(path: Path, limits: VideoLimits = _LIMITS) -> RGBImage:
-    """The first frame that can be decoded, RGB uint8 ``(H, W, 3)``, upright.
+class FirstLook(NamedTuple):
+    """What the index wants to know of a video.
+
+    Attributes:
+        image: the first frame that can be decoded, RGB uint8 ``(H, W, 3)``, upright.
+        audio: FFmpeg's name of the sound's codec, None without sound.
+    """
+
+    image: RGBImage
+    audio: str | None
+
+
+def first_look(path: Path, limits: VideoLimits = _LIMITS) -> FirstLook:
+    """The first frame, and whether there is sound, at one opening of the file.
 
     Raises:
         Refused: see :func:`sample_frames`.
     """
     with _opened(path, limits) as video:
-        return _upright(video.first())
+        return FirstLook(_upright(video.first()), video.audio())
 
 
 def sample_frames(
@@ -195,6 +206,14 @@ class _Video:
         if self.stream.duration:
             return float(self.stream.duration * self.unit)
         return self.container.duration / 1e6 if self.container.duration else None
+
+    def audio(self) -> str | None:
+        """FFmpeg's name of the sound's codec, None without sound."""
+        streams = self.container.streams.audio
+        if not streams:
+            return None
+        context = streams[0].codec_context
+        return "unknown" if context is None else str(context.name)
 
     def index(self) -> _Index | None:
         """Times of all frames, by reading without decoding; None where they do not tell frames apart."""
