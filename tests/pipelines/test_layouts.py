@@ -28,6 +28,7 @@ from tests.pipelines.conftest import TINY, Project
 
 SHARES: dict[Split, float] = {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2}
 PEOPLE, SIDE = 12, 96
+TINT = np.array([0.75, 1.0, 0.75])  # of what is forged
 SCALE = 8  # of the boxes of OpenForensics, which its replica makes small
 
 
@@ -37,7 +38,7 @@ def portrait(number: int) -> RGBImage:
 
 
 class FacedReplica(replicas.Replica):
-    """Writes media that show a rendered face; a forged one is striped."""
+    """Writes media that show a rendered face; a forged one is tinted."""
 
     def add(self, path: str, truth: replicas.Truth) -> None:
         self.written += 1
@@ -46,7 +47,7 @@ class FacedReplica(replicas.Replica):
         face = portrait(self.written).copy()
         face[self.written % SIDE, 0] = self.written % 251  # no two files have the same bytes
         if truth.label:
-            face[::4] = 255 - face[::4] // 2
+            face = np.asarray(face * TINT, np.uint8)
         if path.endswith(".mp4"):
             framed = cv2.copyMakeBorder(face, 16, 16, 16, 16, cv2.BORDER_CONSTANT, value=[128] * 3)
             write_video(file, [np.asarray(framed, np.uint8)] * 2, codec="mpeg4", qmin="1", qmax="2")
@@ -65,7 +66,7 @@ def enlarge(root: Path) -> None:
             x, y, w, h = (int(side) for side in one["bbox"])
             place = scenes[one["image_id"]][y : y + h, x : x + w]
             face = resize(portrait(one["id"]), h, w)[: place.shape[0], : place.shape[1]]
-            place[:] = np.where(np.arange(len(face))[:, None, None] % 4 or not one["category_id"], face, 255)
+            place[:] = face * TINT if one["category_id"] else face
         for image in content["images"]:
             for file in root.rglob(Path(image["file_name"]).name):
                 if file.stat().st_size > 1000:  # neither emptied nor cut

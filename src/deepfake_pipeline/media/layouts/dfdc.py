@@ -32,8 +32,8 @@ class Dfdc:
 
     **Groups**: a forgery belongs to its ``original``, whether that is there or not; a real video, or a forgery whose
     original is not told, to itself. Names of videos are unique in all parts, so they hold across parts. The dataset
-    tells no identities: one actor may appear in several groups. The preview does: a video belongs to the actors that its
-    ids name.
+    tells no identities: one actor may appear in several groups. The preview does: a video belongs to the actors that
+    its ids name.
 
     A video lies beside the document or, under a name that no other file has, in a folder below it. Videos that are
     named but not there are ``missing``; media that no document names are ``unlabelled``; a document that cannot be
