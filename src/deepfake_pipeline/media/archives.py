@@ -319,7 +319,7 @@ def _tar_members(archive: Path, shelf: _Shelf) -> Iterator[_Member]:
 def _rest(tar: tarfile.TarFile, meter: _Meter) -> bytes:
     """What follows the last member, piece by piece: zeros. To read it checks the sums of the compressed stream too."""
     meter.allow(_HEADER_BYTES)
-    rest: bytes = _reading(lambda: tar.fileobj.read(_CHUNK))  # type: ignore[union-attr]
+    rest: bytes = _reading(lambda: tar.fileobj.read(_CHUNK))
     return rest
 
 
