@@ -27,14 +27,14 @@ from tests.media.pictures import encoded
 from tests.pipelines.conftest import TINY, Project
 
 SHARES: dict[Split, float] = {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2}
-PEOPLE, SIDE = 12, 96
-TINT = np.array([0.75, 1.0, 0.75])  # of what is forged
+PEOPLE, SIDE = 12, 128
+TINT = np.array([0.85, 1.0, 0.85])  # of what is forged
 SCALE = 8  # of the boxes of OpenForensics, which its replica makes small
 
 
 @cache
 def portrait(number: int) -> RGBImage:
-    return np.asarray(render_face(number % PEOPLE, number, RenderParams(size=SIDE)).image, np.uint8)
+    return np.asarray(render_face(number % PEOPLE, number, RenderParams(size=SIDE, yaw=8, pitch=4, roll=4)).image, np.uint8)
 
 
 class FacedReplica(replicas.Replica):
