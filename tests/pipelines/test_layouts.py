@@ -34,7 +34,9 @@ SCALE = 8  # of the boxes of OpenForensics, which its replica makes small
 
 @cache
 def portrait(number: int) -> RGBImage:
-    return np.asarray(render_face(number % PEOPLE, number, RenderParams(size=SIDE, yaw=8, pitch=4, roll=4)).image, np.uint8)
+    return np.asarray(
+        render_face(number % PEOPLE, number, RenderParams(size=SIDE, yaw=8, pitch=4, roll=4)).image, np.uint8
+    )
 
 
 class FacedReplica(replicas.Replica):
@@ -94,9 +96,9 @@ def salt_for(root: Path, layout: str) -> str:
 @pytest.mark.parametrize(
     "layout",
     [
-        "celeb_df",
+        "faceforensics",
         pytest.param("openforensics", marks=pytest.mark.long),
-        pytest.param("faceforensics", marks=pytest.mark.long),
+        pytest.param("celeb_df", marks=pytest.mark.long),
         pytest.param("dfdc", marks=pytest.mark.long),
     ],
 )
