@@ -25,6 +25,14 @@ torch.set_num_threads(1)
 cv2.setNumThreads(1)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long tests to those who ask for them by ``-m long``."""
+    if "long" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="long: run it with -m long"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real data kept outside the repository, named by DEEPFAKE_REAL_DATA."""

@@ -1,7 +1,8 @@
-"""Commands of this project: ``kedro run`` with one-line errors, ``kedro inspect-source`` and ``kedro score``."""
+"""Commands of this project: ``kedro run`` with one-line errors, and those that need no run."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -318,6 +319,55 @@ def export(metadata: Any, wanted: str | None, folder: Path, env: str | None) -> 
     for name, file in record["files"].items():
         difference = f"within {file['largest_difference']:.1e} of torch"
         click.echo(f"{folder / name}  {file['bytes']:,} bytes, {difference}")
+
+
+@cli.command("export-faces")
+@click.option("--format", "format_", required=True, type=click.Choice(["swap", "coco"]), help="What is written.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="swap: a new folder; coco: a .json file.")
+@click.option("--src", multiple=True, metavar="COLUMN=VALUE", help="swap: which faces replace; all of several hold.")
+@click.option("--dst", multiple=True, metavar="COLUMN=VALUE", help="swap: which faces are replaced.")
+@env_option
+@click.pass_obj
+@one_line_errors
+def export_faces(
+    metadata: Any, format_: str, out: Path, src: tuple[str, ...], dst: tuple[str, ...], env: str | None
+) -> None:
+    """Write the faces that face_extraction cut for other tools.
+
+    swap: folders data_src and data_dst with aligned faces and their metadata, such as --src group=id0 --dst group=id1;
+    columns are label (real or forged), group, split, method, source, sample_id and track. coco: one JSON file with the
+    images, boxes, labels and five points.
+    """
+    from deepfake_pipeline.faces.export import chosen_by, export_coco, export_swap_folders
+
+    _check_names(env, [])
+    if format_ == "coco" and (src or dst):
+        raise UserError("--src and --dst are of --format swap: coco writes all faces")
+    out = out.absolute()
+    with contextlib.chdir(metadata.project_path):  # paths of the catalog are relative to the project
+        catalog = _catalog(env)
+        for name in ("faces", "manifest", "crop_geometry"):
+            if not catalog.exists(name):
+                option = f" --env {env}" if env else ""
+                raise UserError(f"no {name} yet: run `kedro run{option} --pipelines ingestion,face_extraction` first")
+        faces = catalog.load("faces")
+        if format_ == "coco":
+            counts = export_coco(faces, catalog.load("manifest"), out)
+        else:
+            sides = chosen_by(src), chosen_by(dst)
+            counts = export_swap_folders(faces, out, *sides, geometry=catalog.load("crop_geometry"))
+    click.echo(f"{out}: {', '.join(f'{count:,} {name}' for name, count in counts.items())}")
+
+
+def _catalog(env: str | None) -> Any:
+    """The datasets of an overlay, without the hooks of a run."""
+    from kedro.config import OmegaConfigLoader
+    from kedro.io import DataCatalog
+
+    from deepfake_pipeline.settings import CONFIG_LOADER_ARGS
+
+    arguments: dict[str, Any] = {**CONFIG_LOADER_ARGS, "env": env or os.environ.get("KEDRO_ENV")}
+    return DataCatalog.from_config(OmegaConfigLoader("conf", **arguments)["catalog"])
 
 
 def _parameters(project: Path, env: str | None, given: dict[str, Any]) -> Any:

@@ -49,6 +49,7 @@ class ProjectHooks:
                 _check_writable(name, Path(str(path)))
         if "media" in pipeline.all_outputs():
             check_source(*(catalog.load(name) for name in ("params:study", "params:ingestion", "downloads")))
+            _check_kept(catalog)
         self._training_on = catalog if "split_counts" in pipeline.all_outputs() else None
         threads = catalog.load("params:compute").threads if "params:compute" in pipeline.inputs() else 1
         use_threads(threads)
@@ -106,6 +107,17 @@ def _check_writable(name: str, path: Path) -> None:
         raise UserError(f"cannot write {name} to {_shown(path)}: {_shown(folder)} is no folder that may be written")
     if shutil.disk_usage(folder).free < _LEAST_FREE_BYTES:
         raise UserError(f"less than 1 GB is free for {_shown(path)}: free some space or move data_root in globals.yml")
+
+
+def _check_kept(catalog: DataCatalog) -> None:
+    """Stop where a run would write over the earlier manifest that it is to be compared with.
+
+    Raises:
+        UserError: the earlier manifest is an output of this run.
+    """
+    kept = catalog.load("params:ingestion").earlier_manifest
+    if kept and Path(kept).expanduser().resolve() == _path_of(catalog, "manifest").resolve():
+        raise UserError(f"ingestion.earlier_manifest: this run writes to {kept}; copy it elsewhere and name the copy")
 
 
 def _shown(path: Path) -> str:

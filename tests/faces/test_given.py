@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from deepfake_pipeline.faces import Detections, FaceParams, GivenParams
 from deepfake_pipeline.faces.extract import FaceExtractor
 from deepfake_pipeline.faces.given import GivenDetector, label_of
-from deepfake_pipeline.media.images import ImageLimits, encode_image
+from deepfake_pipeline.media.images import ImageLimits, decode_image, encode_image
 from deepfake_pipeline.media.study import DatasetStudy
 
 
@@ -71,3 +72,19 @@ def test_each_face_has_its_own_label(tmp_path, detector, labels, seen):
     found = FaceExtractor(tmp_path, study, params, ImageLimits(), searcher)(rows).faces
     assert found["label"].to_pylist() == labels and elsewhere.seen == seen
     assert found["method"].to_pylist() == ["swap" if label else None for label in labels]
+
+
+def test_given_boxes_are_of_the_displayed_image(tmp_path):
+    """A picture that is stored lying (EXIF orientation 6) and shown upright: the box is where it is seen."""
+    shown = np.zeros((120, 80, 3), np.uint8)
+    shown[70:110, 10:50] = (250, 10, 10)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(shown)).save(tmp_path / "a.jpg", quality=95, exif=exif)
+    params = FaceParams(detector=GivenParams(points=False), margin=0.0, min_size=10)
+    extract = FaceExtractor(tmp_path, DatasetStudy(height=32, width=32), params, ImageLimits())
+    row = {"sample_id": "a", "label": None, "group": "g", "split": "train", "method": None, "source": "s"}
+    found = extract([{**row, "path": "a.jpg", "kind": "image", "given_faces": [face((10, 70, 40, 40), 1)]}])
+    (crop,) = (decode_image(one) for one in found.faces["crop"].to_pylist())
+    assert found.faces["label"].to_pylist() == [1]
+    assert np.abs(crop[4:-4, 4:-4].astype(int) - (250, 10, 10)).mean() < 12

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -301,3 +302,49 @@ def test_messages_use_the_given_name(tmp_path):
 def test_wrong_limits(wrong):
     with pytest.raises(ValidationError):
         ArchiveLimits(**wrong)
+
+
+class TestNothingIsLostInSilence:
+    """What damage hides from the readers of the standard library is told."""
+
+    members: ClassVar = {f"{n}.bin": noise(600) for n in range(6)}
+
+    def lost(self, archive: Path) -> tuple[int, str]:
+        into = archive.parent / "into"
+        into.mkdir()
+        rows = [row for row in unpack(archive, into, ArchiveLimits()) if row["path"] == archive.name]
+        assert len(rows) == 1 and rows[0]["reason"] == "unreadable"
+        return len(list(into.iterdir())), rows[0]["detail"]
+
+    def test_zeros_in_a_tar_are_not_its_end(self, tmp_path):
+        archive = make(tmp_path / "a.tar", self.members)
+        data = bytearray(archive.read_bytes())
+        data[3 * 1536 + 512 : 5 * 1536] = bytes(2 * 1536 - 512)  # a block of content, two headers, more content
+        data[3 * 1536 : 3 * 1536 + 1024] = bytes(1024)
+        archive.write_bytes(data)
+        assert self.lost(archive) == (
+            3,
+            "damaged (more stands behind the mark of its end); what follows in the archive is lost",
+        )
+
+    @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+    def test_the_sum_of_the_whole_stream_is_checked(self, tmp_path, kind):
+        archive = make(tmp_path / f"a.tar.{kind}", self.members)
+        data = bytearray(archive.read_bytes())
+        data[-6 if kind != "xz" else -20] ^= 1
+        archive.write_bytes(data)
+        assert "damaged (" in self.lost(archive)[1]
+
+    def test_a_zip_whose_directory_swallows_members(self, tmp_path):
+        archive = make(tmp_path / "a.zip", self.members)
+        data = bytearray(archive.read_bytes())
+        second = data.index(b"PK\1\2", data.index(b"PK\1\2") + 1)
+        data[second + 33] = 1  # its comment takes up what follows
+        archive.write_bytes(data)
+        assert "(its directory lists 2 members of 6)" in self.lost(archive)[1]
+
+    def test_a_whole_zip_with_a_comment(self, tmp_path):
+        archive = make(tmp_path / "a.zip", self.members)
+        with zipfile.ZipFile(archive, "a") as packed:
+            packed.comment = b"made by hand"
+        assert unpacked(archive) == (self.members, {})

@@ -5,22 +5,25 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 
 import numpy as np
 import pytest
 
 from deepfake_pipeline.media import download as room
-from deepfake_pipeline.media.download import download, shown
+from deepfake_pipeline.media import gate
+from deepfake_pipeline.media.download import shown
 from deepfake_pipeline.tables.errors import UserError
 from tests.media.web import Site, serving
 
 BODY = np.random.default_rng(0).bytes(3_500_000)
 MOST = 10**9
+download = partial(room.download, private_addresses=True)  # the servers of these tests are on this machine
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost,.test")
     monkeypatch.setattr(room, "_PAUSE_SECONDS", 0)
 
 
@@ -81,7 +84,7 @@ def test_a_killed_process_is_continued(tmp_path):
         "    yield remote.read(1_000_000)\n"
         "    os._exit(9)\n"
         "d._chunks = dying\n"
-        "d.download(sys.argv[1], Path(sys.argv[2]), 10**9)\n"
+        "d.download(sys.argv[1], Path(sys.argv[2]), 10**9, True)\n"
     )
     with serving(Site(BODY)) as site:
         done = subprocess.run([sys.executable, "-c", code, site.url, str(tmp_path)], check=False)
@@ -180,3 +183,93 @@ class TestFailures:
 
 def test_shown():
     assert shown("https://me:pw@host.org/a.zip?key=1#x") == "https://host.org/a.zip"
+
+
+class TestPrivateAddresses:
+    def fails(self, url, folder):
+        with pytest.raises(UserError, match=r"no public address; .* set ingestion\.archive\.private_addresses") as e:
+            room.download(url, folder, MOST)
+        return str(e.value)
+
+    @pytest.fixture
+    def only_one_is_public(self, monkeypatch):
+        """Of this machine, 127.0.0.1 passes for a machine of the internet; 127.0.0.2 is the network within."""
+        monkeypatch.setattr(gate, "is_public", lambda host: host == "127.0.0.1")
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    def test_this_machine_is_not_asked(self, tmp_path, host):
+        with serving(Site(BODY)) as site:
+            assert f"leads to {host}," in self.fails(site.url.replace("127.0.0.1", host), tmp_path)
+        assert site.asked == []
+
+    def test_nor_by_its_other_name(self, tmp_path):
+        try:
+            with serving(Site(BODY), "::1") as site:
+                assert "leads to ::1" in self.fails(site.url, tmp_path)
+                assert site.asked == []
+                assert download(site.url, tmp_path, MOST).read_bytes() == BODY
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+
+    @pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[::ffff:c0a8:1]", "[fd00::1]", "0.0.0.0"])
+    def test_numbers(self, tmp_path, host):
+        assert f"leads to {host.strip('[]')}," in self.fails(f"http://{host}/faces.zip", tmp_path)
+
+    @pytest.mark.usefixtures("only_one_is_public")
+    @pytest.mark.parametrize("name", ["127.0.0.2", "inner.test"])
+    def test_a_redirect_does_not_lead_inside(self, tmp_path, name, monkeypatch):
+        self.names(monkeypatch, {"inner.test": ["127.0.0.2"]})
+        with serving(Site(BODY), "127.0.0.2") as inner, serving(Site(b"")) as outer:
+            outer.redirect = inner.url.replace("127.0.0.2", name)
+            assert "leads to 127.0.0.2" in self.fails(outer.url, tmp_path)
+            assert len(outer.asked) == 1 and inner.asked == []
+
+    @pytest.mark.usefixtures("only_one_is_public")
+    def test_a_redirect_to_a_public_machine_is_followed(self, tmp_path):
+        with serving(Site(BODY)) as inner, serving(Site(b"", redirect=inner.url)) as outer:
+            assert room.download(outer.url, tmp_path, MOST).read_bytes() == BODY
+
+    @pytest.mark.usefixtures("only_one_is_public")
+    def test_a_name_that_changes_its_meaning_gains_nothing(self, tmp_path, monkeypatch):
+        self.names(monkeypatch, {"rebind.test": ["127.0.0.1", "127.0.0.2"]})
+        with serving(Site(BODY, cut_after=[1_000_000])) as site:
+            url = site.url.replace("127.0.0.1", "rebind.test")
+            assert "leads to 127.0.0.2" in self.fails(url, tmp_path)
+        assert len(site.asked) == 1 and not list(tmp_path.glob("*.archive"))
+
+    @pytest.mark.usefixtures("only_one_is_public")
+    def test_a_proxy_of_the_environment_is_talked_to(self, tmp_path, monkeypatch):
+        with serving(Site(BODY), "127.0.0.2") as proxy:
+            monkeypatch.delenv("NO_PROXY")
+            monkeypatch.setenv("http_proxy", proxy.url.rpartition("/")[0])
+            assert "leads to 10.0.0.1," in self.fails("http://10.0.0.1/faces.zip", tmp_path)
+            assert proxy.asked == []
+            with pytest.raises(UserError, match="404"):  # this proxy fetches nothing, but it was asked
+                room.download("http://public.test/faces.zip", tmp_path, MOST)
+            assert proxy.asked[0]["Host"] == "public.test"
+
+    def names(self, monkeypatch, known):
+        """Resolve names as told, each time to the next address."""
+        real = socket.getaddrinfo
+
+        def resolve(host, *args, **kwargs):
+            if host in known:
+                host = known[host].pop(0) if len(known[host]) > 1 else known[host][0]
+            return real(host, *args, **kwargs)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+@pytest.mark.parametrize("host", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"])
+def test_public(host):
+    assert gate.is_public(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.8.9.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+     "255.255.255.255", "::", "::1", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:10.0.0.1", "64:ff9b::a00:1",
+     "2002:a00:1::", "a name", ""],
+)  # fmt: skip
+def test_not_public(host):
+    assert not gate.is_public(host)

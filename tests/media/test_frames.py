@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deepfake_pipeline.media.frames import first_frame
+from deepfake_pipeline.media.frames import first_look
 from deepfake_pipeline.media.images import ImageLimits
 from deepfake_pipeline.media.phash import hamming, perceptual_hash
 from deepfake_pipeline.media.scan import scan_file
@@ -15,7 +15,7 @@ from tests.media.videos import tiny_video, write_video
 
 def test_the_first_frame(tmp_path):
     path = write_video(tmp_path / "a.mp4", 1)
-    frame = first_frame(path, ImageLimits())
+    frame = first_look(path, ImageLimits()).image
     assert frame.shape == (48, 64, 3) and frame.dtype == np.uint8
     assert np.abs(frame.astype(int) - smooth(0, 48, 64)).mean() < 12
     (_, decoded), *_ = decoded_plainly(path)
@@ -24,7 +24,7 @@ def test_the_first_frame(tmp_path):
 
 def test_a_rotated_video_stands_upright(tmp_path):
     path = clips.write_video(tmp_path / "turned.mp4", [clips.counted(5)] * 3, rotation=90)
-    np.testing.assert_array_equal(first_frame(path, ImageLimits()), np.rot90(decoded_plainly(path)[0][1]))
+    np.testing.assert_array_equal(first_look(path, ImageLimits()).image, np.rot90(decoded_plainly(path)[0][1]))
 
 
 def test_a_scan_of_a_video(tmp_path):

@@ -391,3 +391,24 @@ class TestParams:
 
     def test_every_field_is_described(self):
         assert all(field.description for field in IndexParams.model_fields.values())
+
+
+def test_text_that_is_no_unicode_is_escaped(tmp_path):
+    """JSON may hold halves of surrogate pairs, which no table can."""
+    write_picture(tmp_path / "a.png", 0)
+    first = '{"file": "a.png", "label": "FAKE", "group": "\\ud800", "method": "\\udcff"}\n'
+    (tmp_path / "metadata.jsonl").write_text(
+        first + '{"file": "\\ud800.png", "label": "REAL"}\n{"file": "", "label": "REAL"}\n'
+    )
+    result = index(tmp_path, MANIFEST_STUDY)
+    (kept,) = rows(result.manifest)
+    assert (kept["group"], kept["method"]) == ("\\ud800", "\\udcff")
+    refused = [(row["path"], row["reason"]) for row in rows(result.rejected)]
+    assert refused == [("\\ud800.png", "unsafe_path"), ("metadata.jsonl, row 3", "unreadable")]
+
+
+def test_every_file_of_a_dataset_that_is_only_judged_is_test(tmp_path):
+    fill(tmp_path, 12)
+    result = index(tmp_path, split_policy="test", near_duplicates="join")
+    assert set(by_path(result, "split").values()) == {"test"} and len(rows(result.manifest)) == 24
+    assert len(set(by_path(result, "group").values())) == 12

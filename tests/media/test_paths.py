@@ -55,7 +55,7 @@ class TestSafePath:
             path = safe_path(name)
         except Refused:
             return
-        root = "/root/below"
+        root = "/data/below"
         assert os.path.normpath(os.path.join(root, path)).startswith(root + "/")
         assert safe_path(path) == path
 

@@ -10,6 +10,7 @@ from deepfake_pipeline.media.phash import perceptual_hash
 from deepfake_pipeline.media.scan import BATCH_FILES, Scan, read_bytes, scan_file, scan_files
 from deepfake_pipeline.tables import Reason, Refused
 from deepfake_pipeline.tables.ids import sha256_hex
+from tests.media import clips
 from tests.media.pictures import encoded, smooth, write_picture
 
 
@@ -80,3 +81,11 @@ def test_the_order_is_of_the_paths_whatever_the_workers(tmp_path):
 
 def test_no_files(tmp_path):
     assert list(scan_files(tmp_path, [], ImageLimits(), workers=2)) == []
+
+
+def test_sound_is_left_aside_and_recorded(tmp_path):
+    frames = [clips.counted(number) for number in range(3)]
+    spoken = clips.write_video(tmp_path / "spoken.mp4", frames, sound=True)
+    assert scan_file(spoken, ImageLimits()).audio == "aac"
+    assert scan_file(clips.write_video(tmp_path / "silent.mp4", frames), ImageLimits()).audio is None
+    assert scan_file(write_picture(tmp_path / "picture.png", 0), ImageLimits()).audio is None

@@ -21,7 +21,7 @@ def study(uri: object, checksum: str = "") -> DatasetStudy:
 
 
 def located(tmp_path: Path, uri: object, checksum: str = "") -> LocalFolder | LocalArchive | RemoteArchive:
-    return locate(study(uri, checksum), tmp_path / "scratch", ArchiveLimits())
+    return locate(study(uri, checksum), tmp_path / "scratch", ArchiveLimits(private_addresses=True))
 
 
 def sha256(data: bytes) -> str:
@@ -159,6 +159,8 @@ class TestRemoteArchive:
 
     def test_larger_than_allowed(self, tmp_path, archive, into):
         with serving(Site(archive.read_bytes())) as site:
-            media = locate(study(site.url), tmp_path / "scratch", ArchiveLimits(max_total_bytes=50))
+            media = locate(
+                study(site.url), tmp_path / "scratch", ArchiveLimits(max_total_bytes=50, private_addresses=True)
+            )
             with pytest.raises(UserError, match=r"more than 50 bytes; raise archive\.max_total_bytes"):
                 media.write_into(into)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ class Site:
     cut_after: list[int] = field(default_factory=list)  # bytes after which each of the next answers breaks off
     statuses: list[int] = field(default_factory=list)  # of the next answers, instead of the file
     asked: list[dict[str, str]] = field(default_factory=list)
+    redirect: str = ""  # where another address is asked for
     url: str = ""
 
     @property
@@ -37,8 +39,12 @@ class _Handler(BaseHTTPRequestHandler):
         status = site.statuses.pop(0) if site.statuses else 0
         if self.path.partition("?")[0] != "/faces.zip":
             status = 404
+        if site.redirect:
+            status = 302
         if status:
             self.send_response(status)
+            if site.redirect:
+                self.send_header("Location", site.redirect)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
@@ -67,10 +73,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(site: Site) -> Iterator[Site]:
-    """Serve the site on 127.0.0.1 while the context lasts; its ``url`` is set."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": site}))
-    site.url = f"http://127.0.0.1:{server.server_port}/faces.zip"
+def serving(site: Site, host: str = "127.0.0.1") -> Iterator[Site]:
+    """Serve the site on this machine while the context lasts; its ``url`` is set."""
+    kind = type(
+        "Server", (ThreadingHTTPServer,), {"address_family": socket.AF_INET6 if ":" in host else socket.AF_INET}
+    )
+    server = kind((host, 0), type("Handler", (_Handler,), {"site": site}))
+    site.url = f"http://{f'[{host}]' if ':' in host else host}:{server.server_port}/faces.zip"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from deepfake_pipeline.faces import GivenParams
 from deepfake_pipeline.media.images import encode_image
 from deepfake_pipeline.media.sampling import spread
 from deepfake_pipeline.scoring import output, score
@@ -103,3 +106,36 @@ def test_the_table_on_the_terminal(rows):
     assert len(files) == 5 and files[2].endswith("(whole file), not all of it: unreadable")
     one_face = [row for row in rows if row["path"].endswith("b.png")][1:]
     assert len(list(output.table(one_face, 12))) == 2
+
+
+class TestSmallFaces:
+    @pytest.fixture
+    def demanding(self, release):
+        """A release that never saw a face of the films."""
+        faces = release.geometry.faces.model_copy(update={"min_size": 400})
+        return replace(release, geometry=release.geometry.model_copy(update={"faces": faces}))
+
+    @pytest.mark.parametrize("name", ["a.mp4", "b.png"])
+    def test_they_are_told_and_not_judged(self, folder, demanding, name):
+        faces, file = of(list(score_files([folder / name], demanding, faces="detect")), name)
+        assert faces and {face["reason"] for face in faces} == {"too_small"} and all(face["w"] > 20 for face in faces)
+        assert not any("fake_probability" in row for row in (*faces, file))
+        assert file["reason"] == "too_small" and file["verdict"] is None
+
+    def test_a_larger_one_beside_them_decides(self, folder, release):
+        faces, _ = of(list(score_files([folder / "b.png"], release, faces="detect")), "b.png")
+        sizes = sorted(max(face["w"], face["h"]) for face in faces)
+        params = release.geometry.faces.model_copy(update={"min_size": int(sizes[-1])})
+        between = replace(release, geometry=release.geometry.model_copy(update={"faces": params}))
+        told, file = of(list(score_files([folder / "b.png"], between, faces="detect")), "b.png")
+        assert [face.get("reason") for face in told].count("too_small") == sum(size < int(sizes[-1]) for size in sizes)
+        largest = max(faces, key=lambda face: max(face["w"], face["h"]))
+        assert file["fake_probability"] == pytest.approx(largest["fake_probability"], abs=1e-6)
+
+
+def test_a_release_of_given_boxes_says_what_finds_faces(folder, release, caplog):
+    faces = release.geometry.faces.model_copy(update={"detector": GivenParams()})
+    given = replace(release, geometry=release.geometry.model_copy(update={"faces": faces}))
+    with caplog.at_level("INFO"):
+        list(score_files([folder / "b.png"], given))
+    assert "trained on the boxes of its dataset; faces are found by mtcnn" in caplog.text

@@ -25,6 +25,36 @@ _UNLABELLED = {"id": 2, "name": "Unlabelled"}
 _POINTS = ["left_eye", "right_eye", "nose", "left_mouth", "right_mouth"]
 _TYPES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp"}
 _ROWS = 64
+_LABELS = {"real": 0, "forged": 1}
+CHOICES = ("label", "group", "split", "method", "source", "sample_id", "track")
+"""Columns of ``FACES`` by which faces are chosen."""
+
+
+def chosen_by(conditions: Iterable[str]) -> pads.Expression:
+    """Which rows of ``FACES`` are meant, in words of the command line.
+
+    Args:
+        conditions: one or more of ``column=value``, all of which hold; columns are ``CHOICES``, labels ``real`` and
+            ``forged``.
+
+    Raises:
+        UserError: none is given, or one is none.
+    """
+    together: pads.Expression | None = None
+    for condition in conditions:
+        column, _, text = condition.partition("=")
+        if column not in CHOICES or not text:
+            raise UserError(f"'{condition}' chooses no faces: write column=value, columns are {', '.join(CHOICES)}")
+        if column == "label" and text not in _LABELS:
+            raise UserError(f"'{condition}': a label is {' or '.join(_LABELS)}")
+        if column == "track" and not text.isdecimal():
+            raise UserError(f"'{condition}': a track is a number")
+        value = _LABELS[text] if column == "label" else int(text) if column == "track" else text
+        one = pads.field(column) == value
+        together = one if together is None else together & one
+    if together is None:
+        raise UserError("no faces are chosen: name them as column=value, such as group=id0")
+    return together
 
 
 def export_swap_folders(

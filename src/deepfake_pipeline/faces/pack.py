@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,8 +11,28 @@ import pyarrow.dataset as pads
 from deepfake_pipeline.engine import progress
 from deepfake_pipeline.media.images import decode_image
 from deepfake_pipeline.tables import Table
+from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedBatch, PackedStream
-from deepfake_pipeline.tables.splits import Split
+from deepfake_pipeline.tables.splits import SPLITS, Split
+
+
+def check_faces(faces: Table) -> None:
+    """Stop where a split has no face of a class, as nothing could be learned or judged there.
+
+    Raises:
+        UserError: one line that names the split, the class and what to do.
+    """
+    counts: Counter[tuple[str, int | None]] = Counter()
+    for batch in faces.batches(["split", "label"]):
+        counts.update(zip(batch["split"].to_pylist(), batch["label"].to_pylist(), strict=True))
+    for split in SPLITS:
+        real, forged = counts[split, 0], counts[split, 1]
+        if not real or not forged:
+            raise UserError(
+                f"split {split} has no {'forged' if real else 'real'} faces ({real:,} real, {forged:,} forged): none "
+                "was found in its files, or all were refused (03_primary/rejected_faces); add data, or "
+                "change face_extraction, split_shares or split_salt"
+            )
 
 
 def pack_split(faces: Table, split: Split, height: int, width: int) -> PackedStream:

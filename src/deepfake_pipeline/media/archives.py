@@ -29,12 +29,14 @@ from deepfake_pipeline.tables.errors import UserError
 _CHUNK = 1 << 20
 _FREE_BYTES = 1 << 20  # too little to be a bomb, whatever the ratio
 _HEADER_BYTES = 16 << 20  # of one tar member: long names and extended headers
+_ZIP_END_BYTES = 22  # of the record that ends a zip file, before its comment
 _PARTIAL = ".partial"  # no member has this name: dotfiles are not unpacked
 _NAME_ERRORS = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EILSEQ)
 
 
 class ArchiveLimits(BaseModel):
-    """What an archive may hold. All is judged by the bytes that come out, not by what headers claim."""
+    """What an archive may hold, and where it may come from. Its size is judged by the bytes that come out, not by what
+    headers claim."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,6 +44,11 @@ class ArchiveLimits(BaseModel):
     max_total_bytes: int = Field(2 * 2**40, ge=1, description="bytes of an archive, packed or unpacked, at most")
     max_file_bytes: int = Field(
         16 * 2**30, ge=1, description="bytes of one unpacked file at most; larger ones are too_large"
+    )
+    private_addresses: bool = Field(
+        False,
+        description="fetch from addresses of this machine and of its own network too, which http(s) addresses may lead "
+        "to by themselves or by a redirect; by default they are refused",
     )
     max_ratio: float = Field(
         200.0,
@@ -209,6 +216,19 @@ def _zip_members(archive: Path, shelf: _Shelf) -> Iterator[_Member]:
         shelf.reserve(sum(i.file_size for i in infos if i.file_size <= shelf.limits.max_file_bytes))
         for info in infos:
             yield _Member(info.orig_filename, partial(packed.open, info), info.compress_size, _zip_refusal(info))
+        claimed = _zip_count(archive)
+        if claimed is not None and claimed != len(infos) & 0xFFFF:
+            raise Refused(Reason.UNREADABLE, f"damaged (its directory lists {len(infos):,} members of {claimed:,})")
+
+
+def _zip_count(archive: Path) -> int | None:
+    """How many members the end of a zip file claims, modulo 65,536; None where it leaves that to another record."""
+    with archive.open("rb") as file:
+        file.seek(max(0, archive.stat().st_size - _ZIP_END_BYTES - 0xFFFF))
+        tail = file.read()
+    end = tail[tail.rfind(b"PK\x05\x06") :]
+    count = int.from_bytes(end[10:12], "little")
+    return None if len(end) < _ZIP_END_BYTES or count == 0xFFFF else count
 
 
 def _zip_refusal(info: zipfile.ZipInfo) -> Refused | None:
@@ -291,6 +311,16 @@ def _tar_members(archive: Path, shelf: _Shelf) -> Iterator[_Member]:
                 refused = _tar_refusal(member)
                 yield _Member(member.name, partial(tar.extractfile, member), shelf.packed, refused)
             meter.allow(member.size + _HEADER_BYTES)
+        while rest := _rest(tar, meter):
+            if rest.strip(b"\0"):
+                raise Refused(Reason.UNREADABLE, "damaged (more stands behind the mark of its end)")
+
+
+def _rest(tar: tarfile.TarFile, meter: _Meter) -> bytes:
+    """What follows the last member, piece by piece: zeros. To read it checks the sums of the compressed stream too."""
+    meter.allow(_HEADER_BYTES)
+    rest: bytes = _reading(lambda: tar.fileobj.read(_CHUNK))
+    return rest
 
 
 def _tar_refusal(member: tarfile.TarInfo) -> Refused | None:

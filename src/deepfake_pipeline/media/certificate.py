@@ -10,6 +10,7 @@ from typing import Any
 from deepfake_pipeline.media.index import IndexParams
 from deepfake_pipeline.media.layouts import Layout
 from deepfake_pipeline.media.leaks import split_leaks
+from deepfake_pipeline.media.moves import moves_since, open_earlier
 from deepfake_pipeline.tables import Reason, RecordStream, Table
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.splits import SPLITS
@@ -51,11 +52,16 @@ def certify_files(
         rejected: table ``REJECTED_FILES``.
         near_duplicates: table ``NEAR_DUPLICATES``.
         layout: by which the source was read.
-        params: how it was split, and which leaks are tolerated.
+        params: how it was split, which leaks are tolerated, and where the manifest of an earlier run lies.
 
     Returns:
         Policy, what groups are, files by split and class, refused duplicates, and one entry a check (:class:`Check`);
-        ``holds`` is true if no check found a leak that is not tolerated.
+        ``holds`` is true if no check found a leak that is not tolerated. ``moves`` are the rows that lie in another
+        split than in the earlier manifest (:class:`media.moves.Moves`), null where none is named: no leak within these
+        splits, but a network of the earlier run may know what is test here.
+
+    Raises:
+        UserError: there is no manifest where the parameters name an earlier one.
     """
     files, contents, classes = 0, Counter[str](), Counter[tuple[str, int | None]]()
     groups: dict[str, set[str]] = {}
@@ -96,7 +102,10 @@ def certify_files(
         "groups": {"count": len(groups), "are": layout.groups, "identities": layout.identities},
         "splits": {split: {name: classes[split, label] for label, name in _CLASSES.items()} for split in SPLITS},
         "refused": {reason.value: reasons[reason] for reason in _REFUSED_FOR_LEAKS},
+        "moves": None,
     }
+    if (earlier := open_earlier(params.earlier_manifest)) is not None:
+        certificate["moves"] = asdict(moves_since(earlier, manifest))
     return _judged(certificate, checks)
 
 
@@ -149,7 +158,15 @@ def in_words(certificate: Mapping[str, Any]) -> str:
     return (
         f"The certificate of the splits {'holds' if certificate['holds'] else 'does not hold'}: {rows:,} rows, "
         f"{groups['count']:,} groups, which are {groups['are']}{unknown}. Leaks found: {leaks or 'none'}."
+        f"{_moved(certificate.get('moves'))}"
     )
+
+
+def _moved(moves: Mapping[str, Any] | None) -> str:
+    """What is to be said of rows that changed their split."""
+    if moves is None:
+        return ""
+    return f" Of {moves['rows']:,} rows of the earlier manifest {moves['moved']:,} lie in another split now."
 
 
 def _judged(certificate: Mapping[str, Any], checks: Iterable[Check]) -> Certificate:

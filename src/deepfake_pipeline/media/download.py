@@ -8,11 +8,13 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from deepfake_pipeline.engine import progress
+from deepfake_pipeline.media.gate import Gate
 from deepfake_pipeline.tables.errors import UserError
 
 _CHUNK = 1 << 20
@@ -22,7 +24,7 @@ _CONNECT_SECONDS = 30
 _SILENCE_SECONDS = 60  # without a byte
 
 
-def download(url: str, scratch: Path, max_bytes: int) -> Path:
+def download(url: str, scratch: Path, max_bytes: int, private_addresses: bool = False) -> Path:
     """Fetch a file into a folder; a later call goes on where an earlier one was interrupted.
 
     The part that arrived is kept beside its validator (entity tag or date) and size, and continued by an HTTP
@@ -33,24 +35,25 @@ def download(url: str, scratch: Path, max_bytes: int) -> Path:
         url: http or https; may carry a user and a query, which no message repeats.
         scratch: folder for the part and the whole file; made if absent.
         max_bytes: size of the file at most.
+        private_addresses: fetch from this machine and its own network too; see :class:`media.gate.Gate`.
 
     Returns:
         Path of the whole file, in ``scratch``, named by a hash of the url.
 
     Raises:
-        UserError: the server cannot be reached, refuses, sends too much, or breaks off again and again; or the folder
-            cannot hold the file.
+        UserError: the address leads to no public machine; the server cannot be reached, refuses, sends too much, or
+            breaks off again and again; or the folder cannot hold the file.
     """
     _check_address(url)
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         target = _Target.of(url, scratch)
-        return target.whole if target.whole.exists() else _persist(url, target, max_bytes)
+        return target.whole if target.whole.exists() else _persist(url, target, max_bytes, Gate(private_addresses))
     except OSError as error:
         raise UserError(f"{scratch}: cannot write there ({error.strerror})") from error
 
 
-def _persist(url: str, target: _Target, max_bytes: int) -> Path:
+def _persist(url: str, target: _Target, max_bytes: int, gate: Gate) -> Path:
     """Ask again while the server breaks off, until several answers in a row bring nothing."""
     import aiohttp
 
@@ -58,7 +61,7 @@ def _persist(url: str, target: _Target, max_bytes: int) -> Path:
     while True:
         before = target.size()
         try:
-            _fetch(url, target, max_bytes)
+            _fetch(url, target, max_bytes, gate)
             return target.finish()
         except FileNotFoundError as error:
             raise UserError(f"{shown(url)}: not found (404); check study.uri") from error
@@ -68,6 +71,11 @@ def _persist(url: str, target: _Target, max_bytes: int) -> Path:
             problem: Exception = error
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             problem = error
+        if gate.refused:
+            raise UserError(
+                f"{shown(url)}: leads to {gate.refused}, which is no public address; if you trust it, set "
+                "ingestion.archive.private_addresses to true"
+            ) from problem
         failures = 0 if target.size() > before else failures + 1
         if failures == _ATTEMPTS:
             raise UserError(
@@ -145,7 +153,7 @@ class _Target:
         return self.part.replace(self.whole)
 
 
-def _fetch(url: str, target: _Target, max_bytes: int) -> None:
+def _fetch(url: str, target: _Target, max_bytes: int, gate: Gate) -> None:
     """One request, appended to the part; the part is whole when this returns."""
     known, start = target.version(), target.size()
     if start and start == known.total:
@@ -155,7 +163,7 @@ def _fetch(url: str, target: _Target, max_bytes: int) -> None:
         headers["Range"] = f"bytes={start}-"
     if start and known.validator:
         headers["If-Range"] = known.validator
-    with _open(url, headers) as remote:
+    with _open(url, headers, gate) as remote:
         status, answered = remote.r.status, remote.r.headers
         version = _Version.of(status, answered)
         if status != 206:
@@ -176,14 +184,24 @@ def _fetch(url: str, target: _Target, max_bytes: int) -> None:
                 raise ConnectionError("the connection was cut")
 
 
-def _open(url: str, headers: dict[str, str]) -> Any:
+def _open(url: str, headers: dict[str, str], gate: Gate) -> Any:
     import aiohttp
     import fsspec
 
     timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
-    files = fsspec.filesystem("http", client_kwargs={"timeout": timeout, "trust_env": True}, skip_instance_cache=True)
+    options = {"timeout": timeout, "trust_env": True}
+    files = fsspec.filesystem(
+        "http", client_kwargs=options, get_client=partial(_client, gate), skip_instance_cache=True
+    )
     # block_size=0 makes it one stream; any size spares a HEAD request, which some servers refuse
     return files.open(url, block_size=0, size=1, headers=headers)
+
+
+async def _client(gate: Gate, **options: Any) -> Any:
+    import aiohttp
+
+    connector = aiohttp.TCPConnector(socket_factory=gate.connect)
+    return aiohttp.ClientSession(connector=connector, middlewares=[gate.request], **options)
 
 
 def _chunks(remote: Any) -> Iterator[bytes]:

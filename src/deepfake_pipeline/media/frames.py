@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepfake_pipeline.media import video
-from deepfake_pipeline.media.images import ImageLimits, RGBImage
-from deepfake_pipeline.media.video import VideoLimits
+from deepfake_pipeline.media.images import ImageLimits
+from deepfake_pipeline.media.video import FirstLook, VideoLimits
 from deepfake_pipeline.tables import Reason, Refused
 
 
@@ -15,15 +15,15 @@ def video_limits(limits: ImageLimits) -> VideoLimits:
     return VideoLimits(max_bytes=limits.max_video_bytes, max_pixels=limits.max_pixels, min_side=limits.min_side)
 
 
-def first_frame(path: Path, limits: ImageLimits) -> RGBImage:
-    """The first frame of a video that can be decoded, upright, RGB uint8 ``(H, W, 3)``.
+def first_look(path: Path, limits: ImageLimits) -> FirstLook:
+    """The first frame of a video that can be decoded, and whether there is sound.
 
     Raises:
         Refused: as :func:`media.video.sample_frames` does; but what is no video, though its name or its place says
             so, is ``unreadable``: in a dataset it is a damaged file.
     """
     try:
-        return video.first_frame(path, video_limits(limits))
+        return video.first_look(path, video_limits(limits))
     except Refused as refused:
         if refused.reason is Reason.UNSUPPORTED_TYPE:
             raise Refused(Reason.UNREADABLE, refused.detail) from refused

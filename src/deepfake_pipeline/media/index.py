@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 from deepfake_pipeline.media.alike import THUMBNAIL_BYTES, Thumbnail, alike
 from deepfake_pipeline.media.images import ImageLimits
 from deepfake_pipeline.media.layouts import LAYOUTS, GivenFace, LayoutParams, MediaEntry, resolve_layout
-from deepfake_pipeline.media.paths import is_encodable, rejected_row
+from deepfake_pipeline.media.paths import is_encodable, printable, rejected_row
 from deepfake_pipeline.media.scan import Scan, scan_files
 from deepfake_pipeline.media.sources import MediaSource
 from deepfake_pipeline.media.study import DatasetStudy
@@ -38,10 +38,11 @@ Refusal = tuple[str, Refused]  # a path, and why it is refused
 class IndexParams(LayoutParams):
     """How a source is read, checked and split."""
 
-    split_policy: Literal["hash", "official"] = Field(
+    split_policy: Literal["hash", "official", "test"] = Field(
         "hash",
         description="hash: groups are dealt by hash, and where one swallows the dataset its identities one by one; "
-        "official: the dataset's own splits, validation and calibration carved out of train by group where it has none",
+        "official: the dataset's own splits, validation and calibration carved out of train by group where it lacks "
+        "them; test: every file is test, as of a dataset that is only judged",
     )
     split_shares: Mapping[Split, float] = Field(
         {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2},
@@ -71,6 +72,11 @@ class IndexParams(LayoutParams):
         ("official_splits", "near_duplicates"),
         description="what the certificate of the splits names but holds in spite of: official_splits, identities and "
         "source videos that the dataset's own splits leak (split_policy=official only); near_duplicates across splits",
+    )
+    earlier_manifest: str = Field(
+        "",
+        description="folder of the manifest of an earlier run (a copy of 02_intermediate/manifest): the certificate "
+        "names the rows that lie in another split than there; empty: none is compared",
     )
     images: ImageLimits = Field(ImageLimits(), description="what an image may be")
 
@@ -193,12 +199,25 @@ def check_classes(manifest: Table) -> dict[str, dict[str, int]]:
 
 
 def _entries(source: MediaSource, layout: str, study: DatasetStudy, params: IndexParams) -> list[MediaEntry]:
-    entries = list(LAYOUTS[layout].read(source.root, params))
+    entries = [_writable(entry) for entry in LAYOUTS[layout].read(source.root, params)]
     if not entries:
         raise UserError(f"{source.root}: no media file in the source; check study.uri and study.layout")
     if params.split_policy == "official" and not any(entry.split for entry in entries):
         raise UserError(f"{study.name}: layout {layout} finds no official split; set split_policy to hash")
     return _single(entries, study.single_image) if study.single_image else entries
+
+
+def _writable(entry: MediaEntry) -> MediaEntry:
+    """The entry with names that a table can hold: a document may tell text that is not valid, which is escaped."""
+    told = (*entry.memberships, entry.method or "", entry.mask or "")
+    if all(is_encodable(text) for text in told):
+        return entry
+    return replace(
+        entry,
+        memberships=tuple(printable(tag) for tag in entry.memberships),
+        method=entry.method and printable(entry.method),
+        mask=entry.mask and printable(entry.mask),
+    )
 
 
 def _single(entries: list[MediaEntry], wanted: str) -> list[MediaEntry]:
@@ -292,7 +311,7 @@ def _joined(
     joined = {sha256: dict.fromkeys(tags) for sha256, tags in memberships.items()}
     for pairs in alike(pictures, params.near_duplicate_similarity, keys):
         for i, j in zip(pairs.i, pairs.j, strict=True):
-            if params.split_policy == "hash" or files[i].entry.split == files[j].entry.split:
+            if params.split_policy != "official" or files[i].entry.split == files[j].entry.split:
                 joined[files[i].scan.sha256].update(dict.fromkeys(bound[j]))
                 joined[files[j].scan.sha256].update(dict.fromkeys(bound[i]))
     return {sha256: tuple(tags) for sha256, tags in joined.items()}
@@ -305,8 +324,9 @@ def _stacked(thumbnails: Iterable[Thumbnail]) -> NDArray[np.uint8]:
 def _deal(kept: Sequence[_File], memberships: Mapping[str, Sequence[str]], params: IndexParams) -> Deal:
     """Groups and splits by SHA-256. Files of an official split follow it; its train is dealt, to carve out of it what
     the dataset lacks."""
-    if params.split_policy == "hash":
-        return deal(memberships, params.split_shares, params.split_salt)
+    if params.split_policy != "official":
+        shares: Mapping[Split, float] = {"test": 1.0} if params.split_policy == "test" else params.split_shares
+        return deal(memberships, shares, params.split_salt)
     dealt = Deal({}, {}, {}, {})
     for official in (*SPLITS, None):
         own = {file.scan.sha256: memberships[file.scan.sha256] for file in kept if file.entry.split == official}

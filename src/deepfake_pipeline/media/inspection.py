@@ -31,6 +31,7 @@ class Inspection:
         why: what showed that it is of this layout.
         files: that would be in the manifest.
         kinds: of them images, and videos.
+        audio: videos by the codec of their sound, which is left aside; ``none`` for those without.
         labels: real, forged, unknown.
         given_faces: labels of the faces that the dataset annotates; empty where it annotates none.
         methods: of the forgeries, most frequent first; ``not told`` for those without.
@@ -46,6 +47,7 @@ class Inspection:
     why: str
     files: int
     kinds: dict[str, int]
+    audio: dict[str, int]
     labels: dict[str, int]
     given_faces: dict[str, int]
     methods: dict[str, int]
@@ -92,6 +94,7 @@ def inspect_source(
 
 def _counted(layout: str, why: str, result: IndexResult) -> Inspection:
     kinds: Counter[str] = Counter()
+    audio: Counter[str] = Counter()
     labels: Counter[str] = Counter()
     faces: Counter[str] = Counter()
     methods: Counter[str] = Counter()
@@ -100,6 +103,8 @@ def _counted(layout: str, why: str, result: IndexResult) -> Inspection:
     for row in _rows(result.manifest):
         label = _LABELS[row["label"]]
         kinds[row["kind"]] += 1
+        if row["kind"] == "video":
+            audio[row["audio"] or "none"] += 1
         labels[label] += 1
         splits[row["split"]][label] += 1
         groups[row["group"]] += 1
@@ -112,6 +117,7 @@ def _counted(layout: str, why: str, result: IndexResult) -> Inspection:
         why=why,
         files=labels.total(),
         kinds=dict(sorted(kinds.items())),
+        audio=dict(sorted(audio.items())),
         labels=_ordered(labels),
         given_faces=_ordered(faces),
         methods=dict(sorted(methods.items(), key=lambda item: (-item[1], item[0]))),
@@ -142,6 +148,8 @@ def as_lines(found: Inspection, most_refused: int = 20) -> Iterator[str]:
     """
     yield f"layout: {found.layout} ({found.why})"
     yield f"files: {found.files:,}{_listed(found.kinds, ' (', ')')}"
+    if found.audio:
+        yield f"sound of the videos, left aside: {_listed(found.audio)}"
     yield f"labels: {_listed(found.labels) or 'none'}"
     if found.given_faces:
         yield f"annotated faces: {_listed(found.given_faces)}"

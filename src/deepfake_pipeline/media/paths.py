@@ -26,8 +26,8 @@ def is_encodable(text: str) -> bool:
 
 
 def rejected_row(path: str, refused: Refused) -> dict[str, str]:
-    """A row of ``REJECTED_FILES``."""
-    return {"path": printable(path), "reason": refused.reason.value, "detail": printable(refused.detail)}
+    """A row of ``REJECTED_FILES``; a document may name a file by nothing at all."""
+    return {"path": printable(path) or "(no name)", "reason": refused.reason.value, "detail": printable(refused.detail)}
 
 
 def is_litter(parts: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deepfake_pipeline.engine import map_batches
 from deepfake_pipeline.media.alike import Thumbnail, thumbnail
-from deepfake_pipeline.media.frames import first_frame
+from deepfake_pipeline.media.frames import first_look
 from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits, RGBImage, decode_image, looks_like_image
 from deepfake_pipeline.media.kinds import MediaKind, kind_of_file
 from deepfake_pipeline.media.phash import perceptual_hash
@@ -34,6 +34,7 @@ class Scan:
     phash: int
     thumbnail: Thumbnail = field(repr=False)  # see :func:`media.alike.thumbnail`
     kind: MediaKind = "image"
+    audio: str | None = None  # codec of the sound of a video
 
 
 def scan_files(root: Path, paths: Sequence[str], limits: ImageLimits, workers: int) -> Iterator[Scan | Refused]:
@@ -54,7 +55,7 @@ def scan_file(path: Path, limits: ImageLimits) -> Scan:
     """Read, hash and decode one file; of a video, its first frame.
 
     Raises:
-        Refused: ``missing``, ``unreadable``, and what :func:`decode_image` or :func:`first_frame` raise.
+        Refused: ``missing``, ``unreadable``, and what :func:`decode_image` or :func:`first_look` raise.
     """
     if kind_of_file(path.name, _head(path)) == "video":
         return scan_video(path, limits)
@@ -66,24 +67,25 @@ def scan_video(path: Path, limits: ImageLimits) -> Scan:
     """Hash a video, in constant memory, and decode its first frame.
 
     Raises:
-        Refused: ``too_large``, ``empty``, ``unreadable``, ``decompression_bomb``, ``too_small``.
+        Refused: ``missing``, ``too_large``, ``empty``, ``unsupported_type`` (no file), ``unreadable``,
+            ``decompression_bomb``, ``too_small``.
     """
-    size = path.stat().st_size
+    size = _size(path)
     if not size:
         raise Refused(Reason.EMPTY, "0 bytes")
     if size > limits.max_video_bytes:
         raise Refused(Reason.TOO_LARGE, f"{size:,} bytes, the limit is {limits.max_video_bytes:,}")
-    frame = first_frame(path, limits)
+    look = first_look(path, limits)
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Refused(Reason.UNREADABLE, str(error)) from error
-    return _scan(digest, size, frame, "video")
+    return _scan(digest, size, look.image, "video", look.audio)
 
 
-def _scan(digest: str, size: int, rgb: RGBImage, kind: MediaKind) -> Scan:
-    return Scan(digest, rgb.shape[1], rgb.shape[0], size, perceptual_hash(rgb), thumbnail(rgb), kind)
+def _scan(digest: str, size: int, rgb: RGBImage, kind: MediaKind, audio: str | None = None) -> Scan:
+    return Scan(digest, rgb.shape[1], rgb.shape[0], size, perceptual_hash(rgb), thumbnail(rgb), kind, audio)
 
 
 def _head(path: Path) -> bytes:
@@ -103,20 +105,33 @@ def read_bytes(path: Path, limits: ImageLimits) -> bytes:
     Raises:
         Refused: ``missing``, ``unreadable``, ``too_large``, ``unsupported_type``.
     """
+    size = _size(path)
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused(Reason.UNSUPPORTED_TYPE, "not a regular file")
         with path.open("rb") as file:
-            if status.st_size <= limits.max_bytes:
+            if size <= limits.max_bytes:
                 return file.read()
             if not looks_like_image(file.read(HEAD_BYTES)):
                 raise Refused(Reason.UNSUPPORTED_TYPE, "not an image of a known format")
+    except (OSError, ValueError) as error:
+        raise Refused(Reason.UNREADABLE, str(error)) from error
+    raise Refused(Reason.TOO_LARGE, f"{size:,} bytes, the limit is {limits.max_bytes:,}")
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file.
+
+    Raises:
+        Refused: ``missing``, ``unreadable``, and ``unsupported_type`` for what is no regular file, such as a pipe.
+    """
+    try:
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Refused(Reason.MISSING, "not in the source") from error
     except (OSError, ValueError) as error:
         raise Refused(Reason.UNREADABLE, str(error)) from error
-    raise Refused(Reason.TOO_LARGE, f"{status.st_size:,} bytes, the limit is {limits.max_bytes:,}")
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused(Reason.UNSUPPORTED_TYPE, "not a regular file")
+    return status.st_size
 
 
 class _Scanner:

@@ -80,7 +80,8 @@ class RemoteArchive:
     folder: None = None
 
     def write_into(self, folder: Path) -> list[dict[str, str]]:
-        archive = download(self.url, self.scratch, self.limits.max_total_bytes)
+        limits = self.limits
+        archive = download(self.url, self.scratch, limits.max_total_bytes, limits.private_addresses)
         try:
             verify(archive, self.checksum, shown(self.url))
             require_archive(archive, shown(self.url))

@@ -6,7 +6,6 @@ files or addresses are refused, whatever their name ends in.
 
 from __future__ import annotations
 
-import math
 import stat
 import time
 from array import array
@@ -19,12 +18,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from deepfake_pipeline.media.images import HEAD_BYTES, RGBImage
 from deepfake_pipeline.media.kinds import looks_like_video
 from deepfake_pipeline.media.sampling import SceneCuts, VideoSampling, planned_frames
+from deepfake_pipeline.media.upright import rgb, shown_size, turned, upright
 from deepfake_pipeline.tables import Reason, Refused
 
 CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
@@ -102,8 +101,7 @@ def probe_video(path: Path, limits: VideoLimits = _LIMITS) -> VideoInfo:
     with _opened(path, limits) as video:
         first = video.first()
         stream = video.stream
-        height, width = _size(first)
-        audio = video.container.streams.audio
+        height, width = shown_size(first)
         return VideoInfo(
             width=width,
             height=height,
@@ -111,19 +109,31 @@ def probe_video(path: Path, limits: VideoLimits = _LIMITS) -> VideoInfo:
             seconds=video.seconds(),
             fps=float(stream.average_rate) if stream.average_rate else None,
             codec=str(stream.codec_context.name),
-            rotation=_rotation(first),
-            audio=str(audio[0].codec_context.name) if audio else None,
+            rotation=turned(first),
+            audio=video.audio(),
         )
 
 
-def first_frame(path: Path, limits: VideoLimits = _LIMITS) -> RGBImage:
-    """The first frame that can be decoded, RGB uint8 ``(H, W, 3)``, upright.
+class FirstLook(NamedTuple):
+    """What the index wants to know of a video.
+
+    Attributes:
+        image: the first frame that can be decoded, RGB uint8 ``(H, W, 3)``, upright.
+        audio: FFmpeg's name of the sound's codec, None without sound.
+    """
+
+    image: RGBImage
+    audio: str | None
+
+
+def first_look(path: Path, limits: VideoLimits = _LIMITS) -> FirstLook:
+    """The first frame, and whether there is sound, at one opening of the file.
 
     Raises:
         Refused: see :func:`sample_frames`.
     """
     with _opened(path, limits) as video:
-        return _upright(video.first())
+        return FirstLook(upright(video.first()), video.audio())
 
 
 def sample_frames(
@@ -156,7 +166,7 @@ def sample_frames(
         any_frame = False
         for number, frame in frames:
             any_frame = True
-            yielded = VideoFrame(number, frame.pts * frame.time_base, _upright(frame))
+            yielded = VideoFrame(number, frame.pts * frame.time_base, upright(frame))
             with video.paused():
                 yield yielded
         if not any_frame:
@@ -195,6 +205,14 @@ class _Video:
         if self.stream.duration:
             return float(self.stream.duration * self.unit)
         return self.container.duration / 1e6 if self.container.duration else None
+
+    def audio(self) -> str | None:
+        """FFmpeg's name of the sound's codec, None without sound."""
+        streams = self.container.streams.audio
+        if not streams:
+            return None
+        context = streams[0].codec_context
+        return "unknown" if context is None else str(context.name)
 
     def index(self) -> _Index | None:
         """Times of all frames, by reading without decoding; None where they do not tell frames apart."""
@@ -358,7 +376,7 @@ def _counted(video: _Video, sampling: VideoSampling) -> Iterator[tuple[int, Fram
 def _scenes(video: _Video, index: _Index | None, sampling: VideoSampling) -> Iterator[tuple[int, Frame]]:
     cuts, found = SceneCuts(sampling.scene_change), 0
     for count, frame in enumerate(video.decoded()):
-        if cuts.starts(_rgb(frame)):
+        if cuts.starts(rgb(frame)):
             yield count if index is None else index.number(frame.pts), frame
             found += 1
             if found == sampling.max_frames:
@@ -416,41 +434,6 @@ def _failures() -> tuple[type[Exception], ...]:
     import av
 
     return av.FFmpegError, OSError, ValueError, ArithmeticError, LookupError, MemoryError
-
-
-def _rgb(frame: Frame) -> RGBImage:
-    return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-
-
-def _upright(frame: Frame) -> RGBImage:
-    """Pixels after the display matrix, by whole quarter turns and mirrorings."""
-    image = _rgb(frame)
-    a, b, c, d = _axes(frame)
-    if abs(b) > abs(a):
-        image, right, down = image.transpose(1, 0, 2), c, b
-    else:
-        right, down = a, d
-    return np.ascontiguousarray(image[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])
-
-
-def _size(frame: Frame) -> tuple[int, int]:
-    """Height and width in px, upright."""
-    a, b, _, _ = _axes(frame)
-    return (frame.width, frame.height) if abs(b) > abs(a) else (frame.height, frame.width)
-
-
-def _rotation(frame: Frame) -> int:
-    a, b, _, _ = _axes(frame)
-    return round(math.atan2(b, a) / (math.pi / 2)) % 4 * 90
-
-
-def _axes(frame: Frame) -> tuple[float, float, float, float]:
-    """Where the display matrix sends the axes: x to the first two numbers, y to the others (right, down)."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return 1, 0, 0, 1
-    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
-    return a, b, c, d
 
 
 def _one_line(error: Exception) -> str:

@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from torch import nn
 
+from deepfake_pipeline.faces import GivenParams
 from deepfake_pipeline.faces.geometry import CropGeometry
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.models.store import network_name, parameter_count
@@ -172,6 +173,8 @@ def _crop(geometry: CropGeometry | None) -> dict[str, Any]:
             "least score of a face": f"{faces.min_score:g}",
             "smallest face in px": f"{faces.min_size}",
         }
+    if isinstance(faces.detector, GivenParams) and geometry.kind != "whole":
+        shown["face detector where no boxes are given, as in scoring"] = faces.detector.elsewhere.name
     if geometry.kind == "given" and geometry.face_box:
         shown["x, y, w, h of the face box, shares of the crop"] = ", ".join(f"{at:.3f}" for at in geometry.face_box)
         shown["width over height before resizing"] = f"{geometry.aspect:.3f}"

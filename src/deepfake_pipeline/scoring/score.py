@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_pipeline.engine import map_batches
-from deepfake_pipeline.faces import build_detector
+from deepfake_pipeline.faces import GivenParams, build_detector
 from deepfake_pipeline.faces.detections import Detection, Detections, Image
 from deepfake_pipeline.faces.geometry import cut, is_face_crop
 from deepfake_pipeline.faces.measure import brightness, sharpness
@@ -32,6 +33,8 @@ from deepfake_pipeline.tables.ids import sha256_hex, sha256_of
 Faces = Literal["auto", "detect", "whole"]
 Row = dict[str, Any]
 
+logger = logging.getLogger(__name__)
+
 CROPS_PER_BATCH = 256  # that wait for the detector together, at most
 FACE_SIZED = 512  # px: a picture without a detected face that is no larger, and not long, may be a face close up
 _LONG = 1.5
@@ -48,7 +51,9 @@ def score_files(
     """Score pictures, videos and folders of them.
 
     Of a video, frames are sampled as the release's ``geometry.faces.video`` says, and faces followed through them;
-    every face that is found is judged, however blurred: it is the mean over a person's faces that counts.
+    every face that is found is judged, however blurred or turned: it is the mean over a person's faces that counts. A
+    face smaller than ``geometry.faces.min_size`` is not: none as small was ever shown to the network. It has a row with
+    the reason ``too_small`` and no probability, and so has a file of such faces alone.
 
     Args:
         paths: files and folders; a folder stands for every file below it.
@@ -88,6 +93,11 @@ def _score(
 ) -> Iterator[Row]:
     """Rows of the files, which are listed twice, for the progress bar and for the work: no list of them is held."""
     build = partial(FileScorer, release, faces, accelerator)
+    finder = release.geometry.faces.detector
+    if isinstance(finder, GivenParams) and faces != "whole":
+        logger.info(
+            "%s was trained on the boxes of its dataset; faces are found by %s", release.name, finder.elsewhere.name
+        )
     total, seconds = expected_work(portions(files()), search=faces != "whole")
     alone = pick_device(accelerator).type == "cuda" or not worth_workers(seconds)
     for rows in map_batches(
@@ -131,7 +141,8 @@ class FileScorer:
             file: Row = {**shared, "level": "file"}
             try:
                 for crop, facts in self._found_in(source, shared, file):
-                    crops[len(rows)] = crop
+                    if crop is not None:
+                        crops[len(rows)] = crop
                     rows.append({**shared, "level": "face", **facts})
                     if len(crops) == CROPS_PER_BATCH:
                         logits |= self._judged(crops, rows)
@@ -142,8 +153,9 @@ class FileScorer:
         logits |= self._judged(crops, rows)
         return list(_with_files(rows, logits, self.release.threshold))
 
-    def _found_in(self, source: bytes | Path, shared: Row, file: Row) -> Iterator[tuple[Image, Row]]:
-        """Crops of a file and what is known of each; hash and damage are noted on the way."""
+    def _found_in(self, source: bytes | Path, shared: Row, file: Row) -> Iterator[tuple[Image | None, Row]]:
+        """Crops of a file and what is known of each, None for one that is too small; hash and damage are noted on the
+        way."""
         if isinstance(source, Path) and _is_video(source):
             yield from self._of_video(source, shared, file)
             return
@@ -153,16 +165,21 @@ class FileScorer:
         found = self._search(image)
         if found is not None and not len(found) and self.faces == "auto" and _is_face_sized(image):
             found = None
-        for number, face in enumerate(_faces_of(found)):
-            yield self._measured(image, face, {"face": number})
-        if found is not None and not len(found):
+        faces = _faces_of(found)
+        for number, face in enumerate(faces):
+            facts = {"face": number}
+            yield self._too_small(face, facts) if self._is_small(face) else self._measured(image, face, facts)
+        if not faces:
             raise Refused(Reason.NO_FACE, "no face was found")
+        if all(self._is_small(face) for face in faces):
+            raise Refused(Reason.TOO_SMALL, "no face is large enough")
 
-    def _of_video(self, path: Path, shared: Row, file: Row) -> Iterator[tuple[Image, Row]]:
+    def _of_video(self, path: Path, shared: Row, file: Row) -> Iterator[tuple[Image | None, Row]]:
         params = self.release.geometry.faces
         if path.stat().st_size <= self.limits.max_video_bytes:
             shared["sha256"] = sha256_of(path)
         waiting: list[list[tuple[Image, Row]]] = []
+        small: list[tuple[None, Row]] = []
 
         def looked_at() -> Iterator[FrameFaces]:
             for frame in sample_frames(path, params.video, video_limits(self.limits)):
@@ -171,17 +188,22 @@ class FileScorer:
                     continue
                 found = self._search(frame.image)
                 facts = {"frame": frame.number, "seconds": float(frame.seconds)}
-                faces = list(_faces_of(found))
-                waiting.append(
-                    [self._measured(frame.image, face, {**facts, "face": n}) for n, face in enumerate(faces)]
+                numbered = list(enumerate(_faces_of(found)))
+                small.extend(
+                    self._too_small(face, {**facts, "face": n}) for n, face in numbered if self._is_small(face)
                 )
-                yield FrameFaces.of(frame.image, _boxes(faces, frame.image))
+                large = [(n, face) for n, face in numbered if not self._is_small(face)]
+                waiting.append([self._measured(frame.image, face, {**facts, "face": n}) for n, face in large])
+                yield FrameFaces.of(frame.image, _boxes([face for _, face in large], frame.image))
 
         any_face = False
         for tracks in track_faces(looked_at(), params.tracking):
             for (crop, facts), track in zip(waiting.pop(), tracks, strict=True):
                 any_face = True
                 yield crop, {**facts, "track": track}
+        yield from small
+        if not any_face and small:
+            raise Refused(Reason.TOO_SMALL, "no face is large enough in any of the frames")
         if not any_face:
             raise Refused(Reason.NO_FACE, "no face was found in any of the frames")
 
@@ -192,6 +214,13 @@ class FileScorer:
         found = self.finder.detect([image])[0]
         kept = found.where(found.scores >= self.release.geometry.faces.min_score)
         return None if self.faces == "auto" and is_face_crop(image, kept) else kept
+
+    def _is_small(self, face: Detection | None) -> bool:
+        return face is not None and float(max(face.box[2:])) < self.release.geometry.faces.min_size
+
+    def _too_small(self, face: Detection | None, facts: Row) -> tuple[None, Row]:
+        box = {} if face is None else dict(zip("xywh", face.box.tolist(), strict=True))
+        return None, {**facts, **box, "reason": Reason.TOO_SMALL.value}
 
     def _measured(self, image: Image, face: Detection | None, facts: Row) -> tuple[Image, Row]:
         crop = cut(image, face, self.release.geometry)
@@ -217,7 +246,8 @@ def _with_files(rows: list[Row], logits: dict[int, float], threshold: float) -> 
     faces: list[tuple[Row, float]] = []
     for place, row in enumerate(rows):
         if row["level"] == "face":
-            faces.append((row, logits[place]))
+            if place in logits:
+                faces.append((row, logits[place]))
             yield row
         else:
             yield file_row(row, faces, threshold)

@@ -30,6 +30,7 @@ MANIFEST = pa.schema(
         pa.field("bytes", pa.int64(), nullable=False),
         pa.field("phash", pa.uint64(), nullable=False),  # of a video: of its first frame
         pa.field("kind", pa.string(), nullable=False),  # image or video
+        pa.field("audio", pa.string()),  # codec of a video's sound, which is not read; null where there is none
         pa.field("memberships", pa.list_(pa.string()), nullable=False),  # what must not leak; groups follow from it
         pa.field("given_faces", pa.list_(GIVEN_FACE)),  # the dataset's own annotation; null where it has none
         pa.field("mask", pa.string()),  # path of the picture or video that shows what was forged

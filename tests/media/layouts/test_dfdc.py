@@ -71,3 +71,20 @@ def test_another_source(tmp_path):
     (tmp_path / "a.mp4").touch()
     with pytest.raises(UserError, match=r"no metadata\.json"):
         list(LAYOUTS["dfdc"].read(tmp_path, LayoutParams()))
+
+
+def test_the_preview_release_names_paths_and_actors(tmp_path):
+    items = {
+        "original_videos/7/7_A_001.mp4": {"label": "real", "set": "train", "target_id": 7},
+        "method_A/7/7_9_001.mp4": {"label": "fake", "set": "train", "target_id": 7, "swapped_id": 9},
+        "method_B/4/4_5_001.mp4": {"label": "fake", "set": "test", "target_id": 4, "swapped_id": 5},
+        "method_B/4/gone.mp4": {"label": "fake", "set": "test", "target_id": 4, "swapped_id": ""},
+    }
+    paths = [*list(items)[:3], "method_A/7/stray.mp4"]
+    entries = read(tmp_path, items, *paths, document="dataset.json")
+    assert entries[paths[0]] == MediaEntry(paths[0], 0, ("actors/7",), split="train")
+    assert entries[paths[1]] == MediaEntry(paths[1], 1, ("actors/7", "actors/9"), split="train")
+    assert entries[paths[2]] == MediaEntry(paths[2], 1, ("actors/4", "actors/5"), split="test")
+    assert reasons(entries) == {"method_B/4/gone.mp4": "missing", "method_A/7/stray.mp4": "unlabelled"}
+    files = [*paths, "dataset.json"]
+    assert LAYOUTS["dfdc"].recognise(tmp_path, files, LayoutParams()) == "dataset.json names media with their labels"

@@ -36,7 +36,7 @@ class GivenFace:
     """A face that the dataset annotates in an image.
 
     Attributes:
-        box: x, y, w, h in px of the stored image; w and h are positive.
+        box: x, y, w, h in px of the image as it is displayed, after its EXIF orientation; w and h are positive.
         label: 1 forged, 0 real, None where the annotation does not say.
         polygons: outlines, each x, y, x, y, … in px; none where the dataset gives none.
     """

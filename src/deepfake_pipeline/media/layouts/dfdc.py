@@ -16,18 +16,24 @@ from deepfake_pipeline.tables import Reason, Refused
 from deepfake_pipeline.tables.errors import UserError
 
 METADATA = "metadata.json"
+_PREVIEW = "dataset.json"
+_ACTORS = ("target_id", "swapped_id")
 
 
 class Dfdc:
-    """Parts, one or many, at any depth: folders that hold ``metadata.json`` and the videos that it names.
+    """Parts, one or many, at any depth: folders that hold ``metadata.json`` and the videos that it names; and the
+    preview release (arXiv 1910.08854), whose one ``dataset.json`` names them by their paths.
 
     Each item of the document is ``"aaa.mp4": {"label": "FAKE", "split": "train", "original": "bbb.mp4"}``.
 
-    **Labels** are its ``label``. **Method**: the dataset does not tell. **Splits** are its ``split``.
+    In the preview it is ``"method_A/7/7_9.mp4": {"label": "fake", "set": "train", "target_id": 7, "swapped_id": 9}``.
+
+    **Labels** are its ``label``. **Method**: the dataset does not tell. **Splits** are its ``split``, or ``set``.
 
     **Groups**: a forgery belongs to its ``original``, whether that is there or not; a real video, or a forgery whose
     original is not told, to itself. Names of videos are unique in all parts, so they hold across parts. The dataset
-    tells no identities: one actor may appear in several groups.
+    tells no identities: one actor may appear in several groups. The preview does: a video belongs to the actors that
+    its ids name.
 
     A video lies beside the document or, under a name that no other file has, in a folder below it. Videos that are
     named but not there are ``missing``; media that no document names are ``unlabelled``; a document that cannot be
@@ -40,7 +46,7 @@ class Dfdc:
     def recognise(self, root: Path, files: Sequence[str], params: LayoutParams) -> str | None:
         """See :class:`Layout`."""
         for path in files:
-            if PurePosixPath(path).name != METADATA:
+            if not _is_document(path):
                 continue
             try:
                 items = _items(root, path)
@@ -53,7 +59,7 @@ class Dfdc:
     def read(self, root: Path, params: LayoutParams) -> Iterator[MediaEntry]:
         """Every video that is named or there; see :class:`Layout`."""
         files = list(walk_files(root))
-        documents = [path for path in files if PurePosixPath(path).name == METADATA]
+        documents = [path for path in files if _is_document(path)]
         if not documents:
             raise UserError(f"{root}: no {METADATA}, so no part of DFDC; try layout=auto")
         classes = ClassNames(params.class_map)
@@ -73,6 +79,10 @@ class Dfdc:
         for path in files:
             if path not in seen and path not in documents:
                 yield unlabelled(path, f"named in no {METADATA}")
+
+
+def _is_document(path: str) -> bool:
+    return PurePosixPath(path).name in (METADATA, _PREVIEW)
 
 
 def _items(root: Path, path: str) -> dict[str, dict[str, Any]]:
@@ -122,12 +132,15 @@ def _part(
             path=path,
             label=label,
             memberships=_memberships(safe, item),
-            split=split_of(str(item.get("split", "")), classes),
+            split=split_of(str(item.get("split", item.get("set", ""))), classes),
             refused=wrong if label is None else None,
         )
 
 
 def _memberships(name: str, item: Mapping[str, Any]) -> tuple[str, ...]:
+    actors = [str(item[key]) for key in _ACTORS if isinstance(item.get(key), int | str) and str(item[key]).strip()]
+    if actors:
+        return tuple(dict.fromkeys(f"actors/{actor}" for actor in actors))
     original = item.get("original")
     named = original if isinstance(original, str) and original.strip() else name
     return (PurePosixPath(named.strip().replace("\\", "/")).name,)

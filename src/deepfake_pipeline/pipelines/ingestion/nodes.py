@@ -8,6 +8,7 @@ from deepfake_pipeline.forge.rendered import RenderedMedia
 from deepfake_pipeline.media.certificate import Certificate, certify_files
 from deepfake_pipeline.media.index import index_source
 from deepfake_pipeline.media.layouts import LAYOUTS, resolve_layout
+from deepfake_pipeline.media.moves import open_earlier
 from deepfake_pipeline.media.sources import Media, MediaSource, locate
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.pipelines.compute import ComputeParams
@@ -23,11 +24,12 @@ def acquire(study: DatasetStudy, params: IngestionParams, compute: ComputeParams
 
 
 def check_source(study: DatasetStudy, params: IngestionParams, scratch: Path) -> None:
-    """Refuse a source that is not there, before any work.
+    """Refuse a source, or an earlier manifest, that is not there, before any work.
 
     Raises:
-        UserError: what is wrong with ``study.uri``.
+        UserError: what is wrong with ``study.uri`` or ``ingestion.earlier_manifest``.
     """
+    open_earlier(params.earlier_manifest)
     if study.layout != "rendered":
         locate(study, scratch, params.archive)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake_pipeline.faces.pack import pack_split
+from deepfake_pipeline.faces.pack import check_faces, pack_split
 from deepfake_pipeline.media.certificate import Certificate, require
 from deepfake_pipeline.media.index import check_classes
 from deepfake_pipeline.media.study import DatasetStudy
@@ -18,5 +18,6 @@ def check_splits(manifest: Table, split_certificate: Certificate) -> dict[str, d
 
 
 def pack(faces: Table, study: DatasetStudy, split_counts: dict[str, dict[str, int]]) -> tuple[PackedStream, ...]:
-    """The labelled faces of each split as one array."""
+    """The labelled faces of each split as one array; a split without faces of a class stops the run."""
+    check_faces(faces)
     return tuple(pack_split(faces, split, study.height, study.width) for split in SPLITS)
