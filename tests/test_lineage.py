@@ -63,7 +63,7 @@ def test_a_stage_depends_on_no_other_pipeline_and_on_no_room_that_it_does_not_im
     assert not {"training", "scoring", "reporting", "models", "degrade"} & rooms["ingestion"]
     assert not {"training", "scoring", "reporting"} & rooms["degradation"]
     assert {"training", "models", "reporting", "scoring"} <= rooms["detector_training"]
-    assert "forge" not in rooms["detector_training"]
+    assert "forge" not in rooms["enhancer_training"]
     assert not {"web", "cli.py"} & set.union(*rooms.values())
 
 
