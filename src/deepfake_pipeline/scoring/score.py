@@ -25,7 +25,8 @@ from deepfake_pipeline.media.scan import read_bytes
 from deepfake_pipeline.media.video import sample_frames
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
 from deepfake_pipeline.scoring.release import Release
-from deepfake_pipeline.scoring.verdict import file_row
+from deepfake_pipeline.scoring.stability import logits_of_versions
+from deepfake_pipeline.scoring.verdict import Said, file_row
 from deepfake_pipeline.tables import Reason, Refused, Table
 from deepfake_pipeline.tables.ids import sha256_hex, sha256_of
 
@@ -106,6 +107,7 @@ class FileScorer:
         self, release: Release, faces: Faces, accelerator: str = "auto", limits: ImageLimits | None = None
     ) -> None:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
+        self.rule = release.rule
         self.judge = DetectorRunner(release.detector, accelerator)
         self.finder = None if faces == "whole" else build_detector(release.geometry.faces.detector, accelerator)
 
@@ -120,7 +122,7 @@ class FileScorer:
             files: what each is called (column ``path``), and its bytes or where it lies.
         """
         rows: list[Row] = []
-        logits: dict[int, float] = {}
+        said: dict[int, Said] = {}
         crops: dict[int, Image] = {}  # by the place of their rows
         for path, source in files:
             shared: Row = {"path": path, "release": self.release.name}
@@ -130,13 +132,13 @@ class FileScorer:
                     crops[len(rows)] = crop
                     rows.append({**shared, "level": "face", **facts})
                     if len(crops) == CROPS_PER_BATCH:
-                        logits |= self._judged(crops, rows)
+                        said |= self._judged(crops, rows)
                         crops = {}
             except Refused as refused:
                 file["reason"] = refused.reason.value
             rows.append({**shared, **file})
-        logits |= self._judged(crops, rows)
-        return list(_with_files(rows, logits, self.release.threshold))
+        said |= self._judged(crops, rows)
+        return list(_with_files(rows, said, self.release.threshold))
 
     def _found_in(self, source: bytes | Path, shared: Row, file: Row) -> Iterator[tuple[Image, Row]]:
         """Crops of a file and what is known of each; hash and damage are noted on the way."""
@@ -197,26 +199,34 @@ class FileScorer:
             facts |= dict(zip("xywh", face.box.tolist(), strict=True))
         return crop, facts
 
-    def _judged(self, crops: dict[int, Image], rows: list[Row]) -> dict[int, float]:
-        """Write the probabilities into the rows of the crops; their logits."""
+    def _judged(self, crops: dict[int, Image], rows: list[Row]) -> dict[int, Said]:
+        """Write probabilities and verdicts into the rows of the crops; all that was said of them."""
         if not crops:
             return {}
-        judged = self.judge.judge(np.stack(list(crops.values())))
-        for place, probability in zip(crops, judged.fake_probability.tolist(), strict=True):
-            rows[place]["fake_probability"] = probability
-            rows[place]["verdict"] = "fake" if probability >= self.release.threshold else "real"
-        return dict(zip(crops, judged.logit.tolist(), strict=True))
+        raw = logits_of_versions(self.judge, np.stack(list(crops.values())), self.rule.stability)
+        said = {}
+        for place, versions in zip(crops, raw, strict=True):
+            row = rows[place]
+            said[place] = self.rule.say(versions, row["sharpness"], _size(row))
+            row["fake_probability"], row["verdict"] = said[place].fake_probability, said[place].verdict
+        return said
 
 
-def _with_files(rows: list[Row], logits: dict[int, float], threshold: float) -> Iterator[Row]:
+def _size(row: Row) -> float | None:
+    """Shorter side in px of the face's box; None of a picture that is judged as a whole."""
+    return min(row["w"], row["h"]) if "w" in row else None
+
+
+def _with_files(rows: list[Row], said: dict[int, Said], threshold: float) -> Iterator[Row]:
     """The rows, those of files with what follows from their faces."""
-    faces: list[tuple[Row, float]] = []
+    faces: list[tuple[Row, Said]] = []
     for place, row in enumerate(rows):
         if row["level"] == "face":
-            faces.append((row, logits[place]))
+            faces.append((row, said[place]))
             yield row
         else:
-            yield file_row(row, faces, threshold)
+            judged = [(face, one.logit) for face, one in faces]
+            yield file_row(row, judged, threshold, [one.least_margin for _, one in faces])
             faces = []
 
 

@@ -130,7 +130,10 @@ PREDICTIONS = pa.schema(
         pa.field("condition", pa.string(), nullable=False),  # clean, degraded, enhanced
         pa.field("degradation", pa.string()),
         pa.field("severity", pa.int8()),
-        pa.field("fake_probability", pa.float32(), nullable=False),
+        pa.field("logit", pa.float32(), nullable=False),  # log-odds by the network, before calibration
+        pa.field("fake_probability", pa.float32(), nullable=False),  # calibrated
+        pa.field("verdict", pa.string(), nullable=False),  # real, fake, unsure
+        pa.field("sharpness", pa.float32(), nullable=False),  # of the picture that was judged
         pa.field("psnr", pa.float32()),  # dB, against the clean face; null for the clean condition
         pa.field("ssim", pa.float32()),
     ]
@@ -151,7 +154,7 @@ SCORES = pa.schema(
         pa.field("h", pa.float32()),
         pa.field("crop", pa.string()),  # whole, or how the face was cut: aligned, box, given
         pa.field("fake_probability", pa.float32()),
-        pa.field("verdict", pa.string()),  # real, fake, no_face; null where the file could not be read
+        pa.field("verdict", pa.string()),  # real, fake, unsure, no_face; null where the file could not be read
         pa.field("reason", pa.string()),  # why there is no probability, or why not all of a video was used
         pa.field("sharpness", pa.float32()),
         pa.field("brightness", pa.float32()),
