@@ -76,8 +76,8 @@ def detection_bootstrap(
 ) -> dict[str, Bootstrap]:
     """:func:`detection_metrics` with clustered bootstraps: ``result["auroc"].interval()``, ``.dropped``.
 
-    All figures come from the same resamples. ``ece_debiased`` is added: ECE less its bootstrap bias. Arguments are those of
-    :func:`deepfake_pipeline.metrics.intervals.cluster_bootstrap`.
+    All figures come from the same resamples. ``ece_debiased`` is added: ECE less its bootstrap bias. Arguments are
+    those of :func:`deepfake_pipeline.metrics.intervals.cluster_bootstrap`.
     """
     names = (*DETECTION_METRICS, *CONFUSION_CELLS)
     figures = partial(detection_metrics, labels, fake_probability, threshold=threshold, bins=bins)

@@ -27,7 +27,7 @@ def _jpeg(image: Image, quality: int) -> Image:
 def _stored(image: Image, suffix: str, *options: int) -> Image:
     """Written and read again; OpenCV has BGR."""
     _, data = cv2.imencode(suffix, image[..., ::-1], list(options))
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
 
 
 def _resized(image: Image, scale: float) -> Image:

@@ -128,8 +128,8 @@ def _degraded(
     image: NDArray[np.uint8], face_id: str, count: int, names: Sequence[str], severities: Sequence[int], seed: int
 ) -> list[NDArray[np.uint8]]:
     rng = np.random.default_rng(stable_seed("calibration", face_id, seed))
-    recipes = [(names[int(rng.integers(len(names)))], severities[int(rng.integers(len(severities)))]) for _ in range(count)]
-    return [apply(draw_recipe(face_id, name, severity, seed), image) for name, severity in recipes]
+    drawn = [(int(rng.integers(len(names))), int(rng.integers(len(severities)))) for _ in range(count)]
+    return [apply(draw_recipe(face_id, names[name], severities[step], seed), image) for name, step in drawn]
 
 
 def choose_operating_point(judged: CalibrationFaces, params: VerdictParams) -> dict[str, Any]:
