@@ -84,7 +84,10 @@ def judge(
             "kind": (operating_point.get("calibrator") or {}).get("kind", "none"),
             "ece_uncalibrated": float(ece(clean.label, expit(clean.logit.to_numpy(np.float64)))),
         },
-        "verdicts": verdicts_by_quality(frame, edges, options),
+        "verdicts": {
+            "target_error": (operating_point.get("unsure") or {}).get("target_error"),
+            **verdicts_by_quality(frame, edges, options),
+        },
         "stability": stability_figures(reencoded.read(), options),
         "false_alarms": false_alarm_figures(clean, operating_point.get("false_alarms", []), options),
         "breakdowns": break_down(_described(clean, traits), edges, threshold, options),
@@ -100,6 +103,12 @@ def summarise(metrics: Figures) -> Figures:
     detection = metrics["detection"]
     chosen = {**metrics["headline"], **{name: detection[name] for name in ("balanced_accuracy", "eer", "ece", "brier")}}
     flat: Figures = {}
+    clean = metrics["verdicts"]["by_condition"]["clean"]
+    chosen |= {
+        "ece_debiased": detection["ece_debiased"],
+        "verdict_share": clean["share"],
+        "verdict_error": clean["error"],
+    }
     for name, figure in chosen.items():
         flat |= {name: figure["value"], f"{name}_low": figure["low"], f"{name}_high": figure["high"]}
     return flat

@@ -53,6 +53,15 @@ class Calibrator:
         """Calibrated fake probability, in [0, 1]."""
         return np.asarray(expit(self.logit(raw)))
 
+    def hinges(self) -> tuple[float, float, list[tuple[float, float]]]:
+        """The same map as ``slope · raw + shift`` and the sum of ``turn · max(raw - place, 0)`` over (place, turn)."""
+        if not self.knots:
+            return self.slope, self.shift, []
+        x, y = np.array(self.knots).T
+        slopes = np.concatenate([[self.slope], np.diff(y) / np.diff(x), [self.slope]])
+        shift = float(y[0] - self.slope * x[0])
+        return self.slope, shift, list(zip(x.tolist(), np.diff(slopes).tolist(), strict=True))
+
     def to_json(self) -> dict[str, Any]:
         """As JSON values; :meth:`from_json` gives an equal one."""
         return {

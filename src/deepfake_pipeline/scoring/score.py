@@ -24,6 +24,7 @@ from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.scan import read_bytes
 from deepfake_pipeline.media.video import sample_frames
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
+from deepfake_pipeline.scoring.explain import Explainer
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.scoring.stability import logits_of_versions
 from deepfake_pipeline.scoring.verdict import Said, file_row
@@ -46,6 +47,7 @@ def score_files(
     faces: Faces = "auto",
     workers: int = 1,
     accelerator: str = "auto",
+    explain: Path | None = None,
 ) -> Iterator[Row]:
     """Score pictures, videos and folders of them.
 
@@ -60,12 +62,13 @@ def score_files(
             (not a frame) the size of a face, and otherwise cuts out the faces.
         workers: processes; the rows do not depend on it.
         accelerator: auto, cpu or cuda.
+        explain: folder for a picture of each face beside where the detector sees forgery in it; slow.
 
     Yields:
         Rows of ``tables.schemas.SCORES``: one a face, and after the faces of each file one for the file itself; see
         :func:`scoring.verdict.file_row`.
     """
-    return _score(list(_files(paths)), release, faces, workers, accelerator)
+    return _score(list(_files(paths)), release, faces, workers, accelerator, explain)
 
 
 def score_samples(
@@ -82,8 +85,15 @@ def score_samples(
         yield {**row, "path": Path(row["path"]).relative_to(root).as_posix()}
 
 
-def _score(files: Sequence[Path], release: Release, faces: Faces, workers: int, accelerator: str) -> Iterator[Row]:
-    build = partial(FileScorer, release, faces, accelerator)
+def _score(
+    files: Sequence[Path],
+    release: Release,
+    faces: Faces,
+    workers: int,
+    accelerator: str,
+    explain: Path | None = None,
+) -> Iterator[Row]:
+    build = partial(FileScorer, release, faces, accelerator, explain=explain)
     batches = list(_batched(files))
     few = len(batches) <= 1 or pick_device(accelerator).type == "cuda"
     scored = map_batches(
@@ -101,13 +111,20 @@ class FileScorer:
         faces: how faces are looked for; see :func:`score_files`.
         accelerator: auto, cpu or cuda.
         limits: of the files.
+        explain: folder for overlays of the faces; None writes none.
     """
 
     def __init__(
-        self, release: Release, faces: Faces, accelerator: str = "auto", limits: ImageLimits | None = None
+        self,
+        release: Release,
+        faces: Faces,
+        accelerator: str = "auto",
+        limits: ImageLimits | None = None,
+        explain: Path | None = None,
     ) -> None:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
         self.rule = release.rule
+        self.explainer = None if explain is None else Explainer(explain)
         self.judge = DetectorRunner(release.detector, accelerator)
         self.finder = None if faces == "whole" else build_detector(release.geometry.faces.detector, accelerator)
 
@@ -209,6 +226,8 @@ class FileScorer:
             row = rows[place]
             said[place] = self.rule.say(versions, row["sharpness"], _size(row))
             row["fake_probability"], row["verdict"] = said[place].fake_probability, said[place].verdict
+            if self.explainer is not None:
+                self.explainer.write(self.judge, crops[place], row)
         return said
 
 
