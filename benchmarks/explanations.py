@@ -1,9 +1,9 @@
-"""Whether heat maps point at what was altered, on rendered forgeries: `python -m benchmarks.explanations [DATA [N]]`.
+"""Whether heat maps point at what was altered in rendered forgeries: `python -m benchmarks.explanations [DATA N SPLIT]`.
 
-DATA is the data root of a finished run on the rendered set (default `data`), whose masks say what was altered; its own
-detector is explained, on the forged faces of its test split (N at most). Two questions for each kind of map: does its
-peak lie inside the altered region, and does blurring its highest tenth lower the log-odds more than blurring as much
-elsewhere (Wilcoxon's signed-rank test on the means of groups and, as there are few, on faces)?
+DATA is the data root of a finished run on the rendered set (default `data`), whose masks say what was altered. Its own
+detector is explained, on the forged faces of a split (test by default, N at most). Two questions for each kind of map:
+does its peak lie inside the altered region, and does covering its highest tenth lower the log-odds more than covering as
+much elsewhere (Wilcoxon's signed-rank test on the means of groups and, as there are few, on faces)?
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ALTERED = 32  # of 255: share of the other face from which a place counts as alt
 DELETED = 0.1
 
 
-def main(root: str = "data", limit: str = "96") -> None:
+def main(root: str = "data", limit: str = "96", split: str = "test") -> None:
     use_threads(1)
     tune_malloc()
     data = Path(root)
@@ -38,7 +38,7 @@ def main(root: str = "data", limit: str = "96") -> None:
     manifest = ParquetTable(data / "02_intermediate/manifest").read(["sample_id", "path"]).set_index("sample_id").path
     files = data / "01_raw/media/files"
     truth = pd.read_parquet(files / "truth.parquet").set_index("path")
-    where = (pads.field("split") == "test") & (pads.field("label") == 1)
+    where = (pads.field("split") == split) & (pads.field("label") == 1)
     columns = ["face_id", "sample_id", "group", "x", "y", "w", "h", "score", "landmarks"]
     forged = ParquetTable(data / "03_primary/faces").read(columns, where).iloc[: int(limit)]
     rows = []
@@ -77,4 +77,4 @@ def _show(table: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])

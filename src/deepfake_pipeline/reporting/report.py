@@ -123,15 +123,15 @@ def verdict_sentences(metrics: Mapping[str, Any]) -> list[str]:
             continue
         share, error, upper = percent_text(figures["share"]), percent_text(figures["error"]), figures["error_upper"]
         said.append(
-            f"On {condition} faces it gives a verdict on {share} of them and says unsure of the others; of the verdicts "
-            f"given {error} are wrong{'' if upper is None else f', with 95 % confidence less than {100 * upper:.1f} %'}."
+            f"On {condition} faces it gives a verdict on {share} of them and says unsure of the others; of the verdicts"
+            f" given {error} are wrong{'' if upper is None else f', under {100 * upper:.1f} % with 95 % confidence'}."
         )
     stability = metrics.get("stability")
     if stability and stability["with_verdict"]:
         kept, opposite = (percent_text(stability["by_reencoding"]["any"][name]) for name in ("kept", "opposite"))
         said.append(
-            f"Stored another way (JPEG, WebP, resized, cropped, mirrored …), {kept} of the verdicts stay as they are and "
-            f"{opposite} turn into the opposite."
+            f"Stored another way (JPEG, WebP, resized, cropped, mirrored …), {kept} of the verdicts stay as they are "
+            f"and {opposite} turn into the opposite."
         )
     return said
 

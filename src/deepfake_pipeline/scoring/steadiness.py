@@ -57,7 +57,7 @@ def judge_reencoded(
         workers: processes; the rows do not depend on it.
         accelerator: auto, cpu or cuda.
     """
-    order = sorted(range(len(faces)), key=lambda row: stable_seed("steady", seed, faces.face_ids[row].decode()))
+    order = sorted(range(len(faces)), key=lambda row: stable_seed("steady", seed, bytes(faces.face_ids[row]).decode()))
     chosen = sorted(order[:limit])
     pictures = (
         Picture(
