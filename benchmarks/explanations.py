@@ -1,9 +1,9 @@
-"""Whether heat maps point at what was altered in rendered forgeries: `python -m benchmarks.explanations [DATA N SPLIT]`.
+"""Whether heat maps point at what was altered in rendered forgeries: `python -m benchmarks.explanations DATA N SPLIT`.
 
 DATA is the data root of a finished run on the rendered set (default `data`), whose masks say what was altered. Its own
 detector is explained, on the forged faces of a split (test by default, N at most). Two questions for each kind of map:
-does its peak lie inside the altered region, and does covering its highest tenth lower the log-odds more than covering as
-much elsewhere (Wilcoxon's signed-rank test on the means of groups and, as there are few, on faces)?
+does its peak lie inside the altered region, and does covering its highest tenth lower the log-odds more than covering
+as much elsewhere (Wilcoxon's signed-rank test on the means of groups and, as there are few, on faces)?
 """
 
 from __future__ import annotations

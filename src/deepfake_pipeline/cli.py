@@ -157,7 +157,7 @@ def score(
 
     Parquet, CSV and JSON hold a row a face (level "face") and, after the faces of each file, one for the file (level
     "file"): an image counts as its most forged face, a video as its most forged person (the mean over that person's
-    frames). The exit status is 1 only if nothing could be scored.
+    frames). A verdict is real, fake or unsure. The exit status is 1 only if nothing could be scored.
     """
     from deepfake_pipeline.scoring import output as out
     from deepfake_pipeline.scoring.release import find_release
