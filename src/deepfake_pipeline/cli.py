@@ -132,6 +132,11 @@ def inspect_source(
     "wanted",
     help="champion, packaged, last-run, a version or a path. By default the champion, if one is set, else packaged.",
 )
+@click.option(
+    "--explain",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write a picture of each face to, beside a map of what speaks for forgery in it.",
+)
 @click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @env_option
@@ -144,6 +149,7 @@ def score(
     as_json: bool,
     faces: Any,
     wanted: str | None,
+    explain: Path | None,
     workers: int,
     accelerator: str,
     env: str | None,
@@ -152,7 +158,7 @@ def score(
 
     Parquet, CSV and JSON hold a row a face (level "face") and, after the faces of each file, one for the file (level
     "file"): an image counts as its most forged face, a video as its most forged person (the mean over that person's
-    frames). The exit status is 1 only if nothing could be scored.
+    frames). A verdict is real, fake or unsure. The exit status is 1 only if nothing could be scored.
     """
     from deepfake_pipeline.engine import tune_malloc
     from deepfake_pipeline.scoring import output as out
@@ -164,7 +170,7 @@ def score(
         out.check_output(output)
     release = find_release(wanted, _data_root(metadata.project_path, env) / "06_models")
     click.echo(f"release: {release.name}", err=True)
-    rows = score_files(paths, release, faces=faces, workers=workers, accelerator=accelerator)
+    rows = score_files(paths, release, faces=faces, workers=workers, accelerator=accelerator, explain=explain)
     counts = Counter[str]()
     width = out.path_width([str(path) for path in paths], shutil.get_terminal_size().columns)
 

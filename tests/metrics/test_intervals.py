@@ -9,7 +9,7 @@ from scipy.stats import bootstrap as scipy_bootstrap
 from deepfake_pipeline.metrics import intervals
 from deepfake_pipeline.metrics.calibration import ece
 from deepfake_pipeline.metrics.classification import accuracy, auroc
-from deepfake_pipeline.metrics.intervals import Interval, cluster_bootstrap, cluster_mean, paired_difference
+from deepfake_pipeline.metrics.intervals import Bootstrap, Interval, cluster_bootstrap, cluster_mean, paired_difference
 from tests.metrics.cases import clustered
 
 Floats = NDArray[np.float64]
@@ -193,3 +193,28 @@ def test_the_basic_interval_covers_an_ece_that_bca_does_not() -> None:
             covered[basic] += low <= truth <= high
     assert covered[True] / 60 > 0.75
     assert covered[False] / 60 < 0.3
+
+
+def test_the_interval_of_a_calibrated_score_holds_its_ece_and_the_debiased_one_is_nearer_to_the_truth() -> None:
+    plain, debiased = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        score = rng.random(120)
+        labels, groups = (rng.random(120) < score).astype(int), np.arange(120) // 2  # the true ECE is 0
+        bootstrap = replace(
+            cluster_bootstrap(partial(ece, labels, score), groups, resamples=200, seed=seed, method="percentile"),
+            basic=True,
+        )
+        for one, values in ((bootstrap, plain), (bootstrap.debiased, debiased)):
+            interval = one.interval()
+            assert interval.low <= interval.value <= interval.high
+            values.append(interval.value)
+    assert np.mean(debiased) < 0.75 * np.mean(plain)
+
+
+def test_debiasing_is_the_bootstrap_correction_and_stays_at_least_zero() -> None:
+    samples = np.array([[0.5], [0.7], [np.nan]])
+    found = Bootstrap(np.array([0.4]), samples, np.zeros((0, 1)), 0.95).debiased
+    assert found.value[0] == pytest.approx(2 * 0.4 - 0.6)
+    far = Bootstrap(np.array([0.1]), samples, np.zeros((0, 1)), 0.95).debiased
+    assert far.interval() == Interval(0, 0, 0)

@@ -31,6 +31,12 @@ def sample_faces(faces: Table, limits: Mapping[str, int], seed: int) -> list[str
     return chosen
 
 
+def face_sizes(faces: Table, split: str) -> dict[str, float]:
+    """Shorter side in px of the box, in the source, of the faces of a split whose box is known, by face_id."""
+    frame = faces.read(["face_id", "w", "h"], where=pads.field("split") == split).dropna()
+    return dict(zip(frame.face_id, frame[["w", "h"]].min(axis=1).astype(float), strict=True))
+
+
 def decoded_faces(faces: Table, chosen: list[str]) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
     """Id, split and picture, RGB uint8 ``(H, W, 3)``, of the chosen faces, in the table's order."""
     for batch in faces.batches(["face_id", "split", "crop"], pads.field("face_id").isin(chosen), rows=64):

@@ -30,8 +30,8 @@ def ece(
     The bins have equal width and are over the probability of *forged*; the gap is to the share of forged faces
     (not the confidence in the predicted class against accuracy, which hides errors of opposite sign on the
     two sides of 0.5). A face lies in bin floor(p × bins), the last bin includes 1. Sampling error counts as
-    miscalibration: on few faces the estimate and its bootstrap interval lie above the truth, most of all where
-    the truth is near 0.
+    miscalibration: on few faces the estimate lies above the truth, most of all where the truth is near 0; hence
+    ``Bootstrap.basic`` and ``Bootstrap.debiased``.
 
     Args:
         labels: (N,) of 0 and 1.

@@ -76,8 +76,8 @@ def detection_bootstrap(
 ) -> dict[str, Bootstrap]:
     """:func:`detection_metrics` with clustered bootstraps: ``result["auroc"].interval()``, ``.dropped``.
 
-    All figures come from the same resamples. Arguments are those of
-    :func:`deepfake_pipeline.metrics.intervals.cluster_bootstrap`.
+    All figures come from the same resamples. ``ece_debiased`` is added: ECE less its bootstrap bias. Arguments are
+    those of :func:`deepfake_pipeline.metrics.intervals.cluster_bootstrap`.
     """
     names = (*DETECTION_METRICS, *CONFUSION_CELLS)
     figures = partial(detection_metrics, labels, fake_probability, threshold=threshold, bins=bins)
@@ -88,4 +88,4 @@ def detection_bootstrap(
 
     whole = cluster_bootstrap(statistic, groups, resamples=resamples, seed=seed, confidence=confidence, method=method)
     by_name = {name: whole.column(index) for index, name in enumerate(names)}
-    return {**by_name, "ece": replace(by_name["ece"], basic=True)}
+    return {**by_name, "ece": replace(by_name["ece"], basic=True), "ece_debiased": by_name["ece"].debiased}

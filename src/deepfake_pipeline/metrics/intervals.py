@@ -61,7 +61,9 @@ class Bootstrap:
         confidence: level of the intervals, in (0, 1).
         basic: the interval is reflected about the value (Davison and Hinkley 1997, section 5.2) and not below 0:
             for figures that are never negative and that small samples push upward, as ECE. A resample pushes
-            once more, and the reflection takes the push back; BCa then covers far less than it says.
+            once more, and the reflection takes the push back; BCa then covers far less than it says. Where all of
+            the reflected interval lies on one side of the value, it is stretched to hold the value, which can only
+            make it cover more; :attr:`debiased` is the value that belongs in its middle.
     """
 
     value: Floats
@@ -80,6 +82,18 @@ class Bootstrap:
         """The bootstrap of one of the statistics."""
         one = slice(index, index + 1)
         return replace(self, value=self.value[one], samples=self.samples[:, one], left_out=self.left_out[:, one])
+
+    @property
+    def debiased(self) -> Bootstrap:
+        """The same figures less the push that resamples show, ``2 · value - mean(samples)``, at least 0.
+
+        Efron and Tibshirani 1993, "An introduction to the bootstrap", section 10.2. The interval is the reflected
+        one of ``basic``, not stretched: it belongs to this value.
+        """
+        finite = np.isfinite(self.samples)
+        mean = ratio(np.where(finite, self.samples, 0).sum(axis=0), finite.sum(axis=0).astype(np.float64))
+        value, samples = np.maximum(2 * self.value - mean, 0), np.maximum(2 * self.value - self.samples, 0)
+        return Bootstrap(value, samples, np.zeros((0, len(value))), self.confidence)
 
     def minus(self, other: Bootstrap) -> Bootstrap:
         """The bootstrap of the difference to another one *of the same resamples* (same groups and seed)."""
@@ -100,7 +114,7 @@ class Bootstrap:
         tails = np.array([(1 - self.confidence) / 2, (1 + self.confidence) / 2])
         if self.basic:
             high, low = np.maximum(2 * value - np.quantile(samples, tails), 0)
-            return Interval(value, float(low), float(high))
+            return Interval(value, min(float(low), value), max(float(high), value))
         if len(self.left_out):
             tails = _bca_levels(value, samples, self.left_out[:, index], tails)
         low, high = np.quantile(samples, tails)

@@ -17,6 +17,7 @@ from deepfake_pipeline.pipelines.evaluation.params import EvaluationParams
 from deepfake_pipeline.pipelines.ingestion.params import IngestionParams
 from deepfake_pipeline.pipelines.release.params import ReleaseParams
 from deepfake_pipeline.pipelines.scoring.params import ScoringParams
+from deepfake_pipeline.scoring.params import VerdictParams
 from deepfake_pipeline.tables.errors import UserError
 
 GROUPS: dict[str, type[BaseModel]] = {
@@ -27,6 +28,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "degradation": DegradationParams,
     "enhancer_training": EnhancerParams,
     "detector_training": DetectorParams,
+    "verdicts": VerdictParams,
     "evaluation": EvaluationParams,
     "release": ReleaseParams,
     "scoring": ScoringParams,

@@ -25,7 +25,14 @@ from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.models.store import network_name, parameter_count
 from deepfake_pipeline.reporting import findings
 from deepfake_pipeline.reporting.evaluation import interval_text
-from deepfake_pipeline.reporting.report import METRIC_NAMES, verdict
+from deepfake_pipeline.reporting.report import (
+    METRIC_NAMES,
+    number_text,
+    percent_text,
+    quality_names,
+    verdict,
+    verdict_sentences,
+)
 from deepfake_pipeline.tables.splits import SPLITS
 
 NOT_RECORDED = "not recorded"
@@ -252,6 +259,10 @@ def _markdown_template() -> jinja2.Template:
         "names": METRIC_NAMES,
         "rules": findings,
         "verdict": verdict,
+        "verdict_sentences": verdict_sentences,
+        "percent": percent_text,
+        "number": number_text,
+        "quality_names": quality_names,
         "title_of": lambda name: name.replace("_", " "),
     }
     return environment.get_template("card.md")

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
-from deepfake_pipeline.metrics.classification import auroc
+from deepfake_pipeline.metrics.calibration import ece
+from deepfake_pipeline.metrics.classification import Floats, auroc, ratio
+from deepfake_pipeline.metrics.delong import auroc_difference
 from deepfake_pipeline.metrics.detection import detection_bootstrap
+from deepfake_pipeline.metrics.families import holm
 from deepfake_pipeline.metrics.intervals import Bootstrap, as_json, cluster_bootstrap, cluster_mean
+from deepfake_pipeline.reporting.breakdowns import break_down
+from deepfake_pipeline.reporting.verdicts import (
+    false_alarm_figures,
+    stability_figures,
+    verdict_figures,
+    verdicts_by_quality,
+)
 from deepfake_pipeline.tables import Table
 
 Figures = dict[str, Any]
+
+MARGIN_SHARES = (0.8, 0.6)
+"""Shares of the clean margin (AUROC less 0.5) whose loss is looked for."""
 
 
 class Resampling(NamedTuple):
@@ -25,21 +39,33 @@ class Resampling(NamedTuple):
     seed: int
 
 
-def judge(predictions: Table, threshold: float, resampling: Resampling) -> Figures:
-    """All figures of the evaluation, as JSON values.
+def judge(
+    predictions: Table,
+    operating_point: Mapping[str, Any],
+    resampling: Resampling,
+    traits: Table,
+    videos: Sequence[Mapping[str, Any]],
+    reencoded: Table,
+) -> Figures:
+    """All figures of the evaluation, as JSON values; figures of frames and of videos are never mixed.
 
     Args:
         predictions: rows of ``tables.schemas.PREDICTIONS``.
-        threshold: of the verdict, chosen on calibration faces.
+        operating_point: what ``scoring.threshold.choose_operating_point`` chose on calibration faces.
         resampling: of the bootstrap, clustered by group.
+        traits: rows of ``tables.schemas.FACE_TRAITS``.
+        videos: rows of ``scoring.videos.video_predictions``; none where the test faces are of images.
+        reencoded: rows of ``tables.schemas.REENCODED``.
     """
+    threshold = float(operating_point["threshold"])
+    edges = (operating_point.get("unsure") or {}).get("edges", [])
     frame = predictions.read()
     clean = frame[frame.condition == "clean"]
     options = resampling._asdict()
     columns = [clean[name].to_numpy() for name in ("label", "fake_probability", "group")]
     figures = detection_bootstrap(*columns, threshold=threshold, **options)
     restoration = _restoration(frame, options)
-    detection = _detection_by_condition(frame, options)
+    detection, limits = _detection_by_condition(frame, options)
     return {
         "headline": {
             "auroc": as_json(figures["auroc"].interval()),
@@ -54,7 +80,20 @@ def judge(predictions: Table, threshold: float, resampling: Resampling) -> Figur
         "threshold": threshold,
         "confidence": resampling.confidence,
         "detection": {name: as_json(bootstrap.interval()) for name, bootstrap in figures.items()},
+        "calibration": {
+            "kind": (operating_point.get("calibrator") or {}).get("kind", "none"),
+            "ece_uncalibrated": float(ece(clean.label, expit(clean.logit.to_numpy(np.float64)))),
+        },
+        "verdicts": {
+            "target_error": (operating_point.get("unsure") or {}).get("target_error"),
+            **verdicts_by_quality(frame, edges, options),
+        },
+        "stability": stability_figures(reencoded.read(), options),
+        "false_alarms": false_alarm_figures(clean, operating_point.get("false_alarms", []), options),
+        "breakdowns": break_down(_described(clean, traits), edges, threshold, options),
+        "videos": _videos(videos, threshold, options),
         "detection_by_condition": detection,
+        "severity_limits": limits,
         "restoration": restoration,
     }
 
@@ -64,6 +103,12 @@ def summarise(metrics: Figures) -> Figures:
     detection = metrics["detection"]
     chosen = {**metrics["headline"], **{name: detection[name] for name in ("balanced_accuracy", "eer", "ece", "brier")}}
     flat: Figures = {}
+    clean = metrics["verdicts"]["by_condition"]["clean"]
+    chosen |= {
+        "ece_debiased": detection["ece_debiased"],
+        "verdict_share": clean["share"],
+        "verdict_error": clean["error"],
+    }
     for name, figure in chosen.items():
         flat |= {name: figure["value"], f"{name}_low": figure["low"], f"{name}_high": figure["high"]}
     return flat
@@ -87,8 +132,12 @@ def _restoration(frame: pd.DataFrame, options: dict[str, Any]) -> Figures:
     return _by_condition(pairs, row)
 
 
-def _detection_by_condition(frame: pd.DataFrame, options: dict[str, Any]) -> Figures:
-    """AUROC of the detector on clean, degraded and enhanced faces, and what enhancement changes (paired)."""
+def _detection_by_condition(frame: pd.DataFrame, options: dict[str, Any]) -> tuple[Figures, Figures]:
+    """AUROC of the detector on clean, degraded and enhanced faces, and what enhancement changes (paired).
+
+    The p-value of each change is DeLong's, for faces in groups, and Holm's over all degradations and severities.
+    With them: the severity at which the AUROC falls under shares of its clean margin.
+    """
     hurt = frame[frame.condition != "clean"]
     faces = sorted(hurt.face_id.unique())
     clean = _aligned(frame[frame.condition == "clean"], faces)
@@ -102,17 +151,97 @@ def _detection_by_condition(frame: pd.DataFrame, options: dict[str, Any]) -> Fig
     every: dict[str, list[Bootstrap]] = {"degraded": [], "enhanced": []}
 
     def row(part: pd.DataFrame) -> Figures:
-        found = {name: score(part[part.condition == name]) for name in every}
+        parts = {name: part[part.condition == name] for name in every}
+        found = {name: score(of_one) for name, of_one in parts.items()}
         for name, bootstrap in found.items():
             every[name].append(bootstrap)
-        return _changes(on_clean, found["degraded"], found["enhanced"])
+        enhanced, degraded = (
+            _aligned(parts[name], faces).fake_probability.to_numpy() for name in ("enhanced", "degraded")
+        )
+        p = auroc_difference(labels, enhanced, degraded, groups).p
+        return {**_changes(on_clean, found["degraded"], found["enhanced"]), "p": None if np.isnan(p) else p}
 
-    table = {
-        degradation: {str(int(severity)): row(part) for severity, part in of_one.groupby("severity", sort=True)}
-        for degradation, of_one in hurt.groupby("degradation", sort=True)
-    }
+    table: Figures = {}
+    limits: Figures = {}
+    for degradation, of_one in hurt.groupby("degradation", sort=True):
+        before = len(every["degraded"])
+        severities = sorted(of_one.severity.unique())
+        table[degradation] = {str(int(severity)): row(of_one[of_one.severity == severity]) for severity in severities}
+        curve = [on_clean, *every["degraded"][before:]]
+        limits[degradation] = _severity_limits([0.0, *map(float, severities)], curve)
+    rows = [one for of_one in table.values() for one in of_one.values()]
+    known = [one for one in rows if one["p"] is not None]
+    for one, p in zip(known, holm([one["p"] for one in known]).tolist(), strict=True):
+        one["p_holm"] = p
     means = {name: _mean(bootstraps) for name, bootstraps in every.items()}
-    return {**table, "mean": _changes(on_clean, means["degraded"], means["enhanced"])}
+    return {**table, "mean": _changes(on_clean, means["degraded"], means["enhanced"])}, limits
+
+
+def _severity_limits(severities: Sequence[float], curve: Sequence[Bootstrap]) -> Figures:
+    """Severity at which the AUROC falls under shares of what it has, clean, over guessing; with intervals.
+
+    ``value`` is null where the AUROC does not fall so low, and ``high`` where it does not in enough of the resamples.
+    """
+    values = np.array([one.value[0] for one in curve])
+    samples = np.stack([one.samples[:, 0] for one in curve], axis=1)
+    tail = (1 - curve[0].confidence) / 2
+    table = {}
+    for share in MARGIN_SHARES:
+        reached = float(falls_under(severities, values[None], share)[0])
+        of_samples = falls_under(severities, samples[np.isfinite(samples).all(axis=1)], share)
+        ends = np.quantile(of_samples, [tail, 1 - tail], method="nearest") if len(of_samples) else [np.nan, np.nan]
+        figures = (reached, float(ends[0]), float(ends[1]))
+        table[f"{share:g}"] = {
+            name: figure if np.isfinite(figure) else None
+            for name, figure in zip(("value", "low", "high"), figures, strict=True)
+        }
+    return table
+
+
+def falls_under(severities: Sequence[float], aurocs: Floats, share: float) -> Floats:
+    """Severity at which AUROCs fall under ``0.5 + share · (clean - 0.5)``, straight lines drawn between severities.
+
+    Args:
+        severities: ``(S,)``, rising; the first is 0, clean.
+        aurocs: ``(R, S)``.
+        share: of the clean margin, in (0, 1).
+
+    Returns:
+        ``(R,)``: the first such severity; infinity where there is none, 0 where there is no margin to begin with.
+
+    >>> falls_under([0, 1, 2], np.array([[0.9, 0.8, 0.6]]), 0.6).round(2).tolist()
+    [1.3]
+    """
+    level = 0.5 + share * (aurocs[:, :1] - 0.5)
+    under = aurocs < level
+    under[:, 0] = aurocs[:, 0] <= 0.5
+    at = np.argmax(under, axis=1)
+    row, place = np.arange(len(aurocs)), np.asarray(severities, np.float64)
+    before = np.maximum(at - 1, 0)
+    high, low = aurocs[row, before] - level[:, 0], aurocs[row, at] - level[:, 0]
+    along = ratio(high, high - low, empty=0.0)
+    crossing = place[before] + along * (place[at] - place[before])
+    return np.where(under.any(axis=1), np.where(at == 0, 0.0, crossing), np.inf)
+
+
+def _described(clean: pd.DataFrame, traits: Table) -> pd.DataFrame:
+    """Clean predictions with what is known of their faces."""
+    return clean.merge(traits.read(), on="face_id", validate="one_to_one")
+
+
+def _videos(videos: Sequence[Mapping[str, Any]], threshold: float, options: dict[str, Any]) -> Figures | None:
+    """Figures of whole videos; None where there is none."""
+    if not videos:
+        return None
+    frame = pd.DataFrame(videos)
+    columns = [frame[name].to_numpy() for name in ("label", "fake_probability", "group")]
+    figures = detection_bootstrap(*columns, threshold=threshold, **options)
+    return {
+        "videos": len(frame),
+        "groups": int(frame.group.nunique()),
+        "detection": {name: as_json(bootstrap.interval()) for name, bootstrap in figures.items()},
+        "verdicts": verdict_figures(frame, options),
+    }
 
 
 def _changes(clean: Bootstrap, degraded: Bootstrap, enhanced: Bootstrap) -> Figures:

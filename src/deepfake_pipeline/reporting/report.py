@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import jinja2
@@ -31,6 +32,7 @@ METRIC_NAMES = {
     "log_loss": "log-loss (nats)",
     "brier": "Brier score",
     "ece": "ECE",
+    "ece_debiased": "ECE without the push of small samples",
 }
 
 
@@ -73,6 +75,9 @@ def render_report(metrics: Figures, facts: Facts, pictures: Sequence[tuple[str, 
         names=METRIC_NAMES,
         images=images,
         text=interval_text,
+        percent=percent_text,
+        number=number_text,
+        quality_names=quality_names,
         title=lambda name: name.replace("_", " "),
     )
 
@@ -93,7 +98,7 @@ def collect_facts(
 
 
 def headline_sentences(metrics: Figures) -> list[str]:
-    """The three headline figures, each as a sentence."""
+    """The headline figures, each as a sentence, and what verdicts are worth where that was measured."""
     headline = metrics["headline"]
     auroc, gain, change = (headline[name] for name in ("auroc", "psnr_gain_db", "auroc_change_by_enhancement"))
     return [
@@ -102,7 +107,56 @@ def headline_sentences(metrics: Figures) -> list[str]:
         f"On degraded faces the enhancer changes the PSNR by {interval_text(gain, 2)} dB, compared with doing nothing.",
         f"Enhancing a degraded face first changes the detector's AUROC by {interval_text(change)} on average: "
         f"{verdict(change)}.",
+        *verdict_sentences(metrics),
     ]
+
+
+def verdict_sentences(metrics: Mapping[str, Any]) -> list[str]:
+    """On how many faces a verdict is given, how often it is wrong, and how it fares when a picture is stored anew."""
+    said = []
+    for condition in ("clean", "degraded"):
+        figures = ((metrics.get("verdicts") or {}).get("by_condition") or {}).get(condition)
+        if figures is None:
+            continue
+        if not figures["given"]:
+            said.append(f"On {condition} faces it gives no verdict at all: it is never sure enough.")
+            continue
+        share, error, upper = percent_text(figures["share"]), percent_text(figures["error"]), figures["error_upper"]
+        said.append(
+            f"On {condition} faces it gives a verdict on {share} of them and says unsure of the others; of the verdicts"
+            f" given {error} are wrong{'' if upper is None else f', under {100 * upper:.1f} % with 95 % confidence'}."
+        )
+    stability = metrics.get("stability")
+    if stability and stability["with_verdict"]:
+        kept, opposite = (percent_text(stability["by_reencoding"]["any"][name]) for name in ("kept", "opposite"))
+        said.append(
+            f"Stored another way (JPEG, WebP, resized, cropped, mirrored …), {kept} of the verdicts stay as they are "
+            f"and {opposite} turn into the opposite."
+        )
+    return said
+
+
+def percent_text(interval: Mapping[str, float | None]) -> str:
+    """``41.2 % (38.0 to 44.5)``; what is not defined is a dash."""
+    scaled = {name: None if value is None else 100 * value for name, value in interval.items()}
+    if scaled["value"] is None:
+        return "–"
+    if scaled["low"] is None or scaled["high"] is None:
+        return f"{scaled['value']:.1f} %"
+    return f"{scaled['value']:.1f} % ({scaled['low']:.1f} to {scaled['high']:.1f})"
+
+
+def quality_names(edges: Sequence[float]) -> list[str]:
+    """The parts of sharpness in words."""
+    if not edges:
+        return ["any"]
+    between = [f"{low:.0f} to {high:.0f}" for low, high in pairwise(edges)]
+    return [f"under {edges[0]:.0f}", *between, f"{edges[-1]:.0f} and over"]
+
+
+def number_text(value: float | None, digits: int = 3) -> str:
+    """A number, or a dash where it is not defined."""
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def verdict(change: Mapping[str, float | None]) -> str:

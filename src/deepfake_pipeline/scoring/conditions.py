@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,9 +12,13 @@ from torch import nn
 
 from deepfake_pipeline.degrade.recipe import Recipe, apply
 from deepfake_pipeline.engine import map_batches
+from deepfake_pipeline.faces.measure import sharpness
+from deepfake_pipeline.metrics.classification import Floats
 from deepfake_pipeline.metrics.fidelity import psnr, ssim
 from deepfake_pipeline.models.run import DetectorRunner, EnhancerRunner, pick_device
 from deepfake_pipeline.models.store import load_network, network_bytes
+from deepfake_pipeline.scoring.stability import logits_of_versions
+from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.tables.packed import PackedFaces
 
 Row = dict[str, Any]
@@ -28,6 +32,7 @@ class Case(NamedTuple):
     label: int
     image: NDArray[np.uint8]
     recipes: Sequence[Recipe]
+    size: float | None
 
 
 def predict_conditions(
@@ -35,18 +40,31 @@ def predict_conditions(
     recipes: Sequence[Recipe],
     detector: nn.Module,
     enhancer: nn.Module,
+    rule: VerdictRule,
     *,
+    sizes: Mapping[str, float] | None = None,
     workers: int,
     accelerator: str,
 ) -> Iterator[Row]:
-    """Rows of ``tables.schemas.PREDICTIONS``, by face, then condition; the same whatever the number of workers."""
+    """Rows of ``tables.schemas.PREDICTIONS``, by face, then condition; the same whatever the number of workers.
+
+    Args:
+        faces: to be judged.
+        recipes: of those that are degraded too.
+        detector: the network that judges.
+        enhancer: the network that restores.
+        rule: how its log-odds become probabilities and verdicts.
+        sizes: px of the shorter side of a face's box, by face_id, where it is known.
+        workers: processes.
+        accelerator: auto, cpu or cuda.
+    """
     of_face: dict[str, list[Recipe]] = {}
     for recipe in recipes:
         of_face.setdefault(recipe.face_id, []).append(recipe)
-    build = partial(_Predictor, network_bytes(detector), network_bytes(enhancer), accelerator)
+    build = partial(_Predictor, network_bytes(detector), network_bytes(enhancer), rule, accelerator)
     on_gpu = pick_device(accelerator).type == "cuda"
     results = map_batches(
-        (_case(faces, row, of_face) for row in range(len(faces))),
+        (_case(faces, row, of_face, sizes or {}) for row in range(len(faces))),
         build,
         workers=1 if on_gpu else workers,
         description="predict",
@@ -56,38 +74,51 @@ def predict_conditions(
         yield from rows
 
 
-def _case(faces: PackedFaces, row: int, of_face: dict[str, list[Recipe]]) -> Case:
+def _case(faces: PackedFaces, row: int, of_face: dict[str, list[Recipe]], sizes: Mapping[str, float]) -> Case:
     face_id = faces.face_ids[row].decode()
     image = np.array(faces.images[row])
-    return Case(face_id, faces.groups[row].decode(), int(faces.labels[row]), image, of_face.get(face_id, []))
+    label, recipes = int(faces.labels[row]), of_face.get(face_id, [])
+    return Case(face_id, faces.groups[row].decode(), label, image, recipes, sizes.get(face_id))
 
 
 class _Predictor:
     """Runs in a worker: both networks, one face with all of its conditions at a time."""
 
-    def __init__(self, detector: bytes, enhancer: bytes, accelerator: str) -> None:
+    def __init__(self, detector: bytes, enhancer: bytes, rule: VerdictRule, accelerator: str) -> None:
         self.detector = DetectorRunner(load_network(detector), accelerator)  # type: ignore[arg-type]
         self.enhancer = EnhancerRunner(load_network(enhancer), accelerator)
+        self.rule = rule
 
     def __call__(self, case: Case) -> list[Row]:
         pictures = [case.image]
         if case.recipes:
             degraded = np.stack([apply(recipe, case.image) for recipe in case.recipes])
             pictures += [*degraded, *self.enhancer.enhance(degraded)]
-        probabilities = self.detector.fake_probability(np.stack(pictures))
+        raw = logits_of_versions(self.detector, np.stack(pictures), self.rule.stability)
+        said = [self._said(*one, case.size) for one in zip(raw, pictures, strict=True)]
         shared = {"face_id": case.face_id, "group": case.group, "label": case.label}
-        rows = [{**shared, "condition": "clean", "fake_probability": float(probabilities[0])}]
+        rows = [{**shared, "condition": "clean", **said[0]}]
         conditions = [(name, recipe) for name in ("degraded", "enhanced") for recipe in case.recipes]
-        for (name, recipe), picture, probability in zip(conditions, pictures[1:], probabilities[1:], strict=True):
+        for (name, recipe), picture, of_picture in zip(conditions, pictures[1:], said[1:], strict=True):
             rows.append(
                 {
                     **shared,
                     "condition": name,
                     "degradation": recipe.degradation,
                     "severity": recipe.severity,
-                    "fake_probability": float(probability),
+                    **of_picture,
                     "psnr": psnr(case.image, picture),
                     "ssim": ssim(case.image, picture),
                 }
             )
         return rows
+
+    def _said(self, raw: Floats, picture: NDArray[np.uint8], size: float | None) -> Row:
+        sharp = sharpness(picture)
+        said = self.rule.say(raw, sharp, size)
+        return {
+            "logit": float(raw[0]),
+            "fake_probability": said.fake_probability,
+            "verdict": said.verdict,
+            "sharpness": sharp,
+        }

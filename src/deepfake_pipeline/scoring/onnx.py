@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepfake_pipeline.models.store import network_name
+from deepfake_pipeline.scoring.calibration import Calibrator
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.tables.errors import UserError
 
@@ -56,7 +57,7 @@ def export_release(release: Release, folder: Path) -> dict[str, Any]:
         UserError: a network cannot be exported, its graph differs from torch by more than 1e-4, or the folder
             cannot be written; of the first two nothing is written.
     """
-    exported = {"detector": export_detector(release.detector)}
+    exported = {"detector": export_detector(release.detector, release.calibrator)}
     if release.enhancer is not None:
         exported["enhancer"] = export_enhancer(release.enhancer)
     networks: dict[str, nn.Module | None] = {"detector": release.detector, "enhancer": release.enhancer}
@@ -85,15 +86,15 @@ def export_release(release: Release, folder: Path) -> dict[str, Any]:
     return record
 
 
-def export_detector(detector: nn.Module) -> Exported:
-    """A detector with its sigmoid; the batch is free, height and width are the model's.
+def export_detector(detector: nn.Module, calibrator: Calibrator | None = None) -> Exported:
+    """A detector with its calibration and sigmoid; the batch is free, height and width are the model's.
 
     Raises:
         UserError: it cannot be exported, or the graph differs from torch.
     """
     size = int(detector.image_size)  # type: ignore[arg-type]
     shape = ("batch", 3, size, size)
-    return _export(_Judge(detector), "fake_probability", shape, [(size, size)])
+    return _export(_Judge(detector, calibrator or Calibrator()), "fake_probability", shape, [(size, size)])
 
 
 def export_enhancer(enhancer: nn.Module) -> Exported:
@@ -106,12 +107,23 @@ def export_enhancer(enhancer: nn.Module) -> Exported:
 
 
 class _Judge(nn.Module):
-    def __init__(self, network: nn.Module) -> None:
+    places: Tensor
+    turns: Tensor
+
+    def __init__(self, network: nn.Module, calibrator: Calibrator) -> None:
         super().__init__()
         self.network = network
+        self.slope, self.shift, hinges = calibrator.hinges()
+        places, turns = zip(*hinges, strict=True) if hinges else ((), ())
+        self.register_buffer("places", torch.tensor(places, dtype=torch.float32), persistent=False)
+        self.register_buffer("turns", torch.tensor(turns, dtype=torch.float32), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        return torch.sigmoid(self.network(images).logit)
+        raw = self.network(images).logit
+        logit = self.slope * raw + self.shift
+        if len(self.places):
+            logit = logit + ((raw.unsqueeze(1) - self.places).clamp_min(0) * self.turns).sum(dim=1)
+        return torch.sigmoid(logit)
 
 
 class _Restore(nn.Module):

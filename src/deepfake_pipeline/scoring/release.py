@@ -13,6 +13,9 @@ from torch import nn
 from deepfake_pipeline.faces.geometry import CropGeometry
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.models.store import Precision, load_network, network_bytes, rounded_network, stored_precision
+from deepfake_pipeline.scoring.calibration import Calibrator
+from deepfake_pipeline.scoring.conformal import UnsureRule
+from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.ids import sha256_hex
 
@@ -28,12 +31,14 @@ class Release:
         name: what is shown of it, such as ``packaged`` or its version.
         detector: the network that judges.
         geometry: how a face is cut out of a picture for it.
-        threshold: fake probability from which the verdict is ``fake``; chosen on calibration faces.
+        threshold: calibrated fake probability from which the verdict is ``fake``; chosen on calibration faces.
         enhancer: the network that restores, where there is one.
         card: what it was trained on and how good it is, from the records.
         pages: the card for people, as text by file name.
         version: under which it was released; empty for what was not.
         precision: in which its weights are stored.
+        calibrator: what the log-odds of the detector are worth.
+        unsure: when no verdict is given; None gives one always, as releases did before there was such a rule.
     """
 
     name: str
@@ -45,6 +50,13 @@ class Release:
     pages: dict[str, str] = field(default_factory=dict)
     version: str = ""
     precision: Precision = "float32"
+    calibrator: Calibrator = field(default_factory=Calibrator)
+    unsure: UnsureRule | None = None
+
+    @property
+    def rule(self) -> VerdictRule:
+        """How its log-odds become probabilities and verdicts."""
+        return VerdictRule(self.threshold, self.calibrator, self.unsure)
 
 
 def rounded_release(release: Release, precision: Precision) -> Release:
@@ -76,6 +88,8 @@ def write_release(release: Release, folder: Path) -> None:
         (folder / name).write_bytes(data)
     manifest = {
         "threshold": release.threshold,
+        "calibrator": release.calibrator.to_json(),
+        "unsure": release.unsure.to_json() if release.unsure else None,
         "geometry": release.geometry.model_dump(mode="json"),
         "sha256": {name: sha256_hex(data) for name, data in files.items()},
         "card": release.card,
@@ -110,6 +124,7 @@ def read_release(folder: Path, name: str | None = None, version: str = "") -> Re
             else:
                 pages[file] = data.decode()
         geometry = CropGeometry.model_validate(manifest["geometry"])
+        rule = VerdictRule.of_operating_point(manifest)
     except FileNotFoundError as error:
         raise UserError(f"no release at {folder}: {Path(error.filename).name} is missing") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -119,12 +134,14 @@ def read_release(folder: Path, name: str | None = None, version: str = "") -> Re
         name=f"{name or version or folder.name}-{digest}",
         detector=networks["detector"],
         geometry=geometry,
-        threshold=float(manifest["threshold"]),
+        threshold=rule.threshold,
         enhancer=networks.get("enhancer"),
         card=manifest["card"],
         pages=pages,
         version=version,
         precision=precision,
+        calibrator=rule.calibrator,
+        unsure=rule.unsure,
     )
 
 

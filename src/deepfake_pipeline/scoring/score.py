@@ -24,9 +24,11 @@ from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.scan import read_bytes
 from deepfake_pipeline.media.video import sample_frames
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
+from deepfake_pipeline.scoring.explain import Explainer
 from deepfake_pipeline.scoring.portions import expected_work, portions, worth_workers
 from deepfake_pipeline.scoring.release import Release
-from deepfake_pipeline.scoring.verdict import file_row
+from deepfake_pipeline.scoring.stability import logits_of_versions
+from deepfake_pipeline.scoring.verdict import Said, file_row
 from deepfake_pipeline.tables import Reason, Refused, Table
 from deepfake_pipeline.tables.ids import sha256_hex, sha256_of
 
@@ -47,6 +49,7 @@ def score_files(
     faces: Faces = "auto",
     workers: int = 1,
     accelerator: str = "auto",
+    explain: Path | None = None,
 ) -> Iterator[Row]:
     """Score pictures, videos and folders of them.
 
@@ -63,12 +66,13 @@ def score_files(
             (not a frame) the size of a face, and otherwise cuts out the faces.
         workers: processes; the rows do not depend on it.
         accelerator: auto, cpu or cuda.
+        explain: folder for a picture of each face beside where the detector sees forgery in it; slow.
 
     Yields:
         Rows of ``tables.schemas.SCORES``: one a face, and after the faces of each file one for the file itself; see
         :func:`scoring.verdict.file_row`.
     """
-    return _score(partial(_files, paths), release, faces, workers, accelerator)
+    return _score(partial(_files, paths), release, faces, workers, accelerator, explain)
 
 
 def score_samples(
@@ -89,10 +93,15 @@ def score_samples(
 
 
 def _score(
-    files: Callable[[], Iterable[Path]], release: Release, faces: Faces, workers: int, accelerator: str
+    files: Callable[[], Iterable[Path]],
+    release: Release,
+    faces: Faces,
+    workers: int,
+    accelerator: str,
+    explain: Path | None = None,
 ) -> Iterator[Row]:
     """Rows of the files, which are listed twice, for the progress bar and for the work: no list of them is held."""
-    build = partial(FileScorer, release, faces, accelerator)
+    build = partial(FileScorer, release, faces, accelerator, explain=explain)
     finder = release.geometry.faces.detector
     if isinstance(finder, GivenParams) and faces != "whole":
         logger.info(
@@ -114,12 +123,20 @@ class FileScorer:
         faces: how faces are looked for; see :func:`score_files`.
         accelerator: auto, cpu or cuda.
         limits: of the files.
+        explain: folder for overlays of the faces; None writes none.
     """
 
     def __init__(
-        self, release: Release, faces: Faces, accelerator: str = "auto", limits: ImageLimits | None = None
+        self,
+        release: Release,
+        faces: Faces,
+        accelerator: str = "auto",
+        limits: ImageLimits | None = None,
+        explain: Path | None = None,
     ) -> None:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
+        self.rule = release.rule
+        self.explainer = None if explain is None else Explainer(explain)
         self.judge = DetectorRunner(release.detector, accelerator, mixed=True)
         self.finder = None if faces == "whole" else build_detector(release.geometry.faces.detector, accelerator)
 
@@ -134,7 +151,7 @@ class FileScorer:
             files: what each is called (column ``path``), and its bytes or where it lies.
         """
         rows: list[Row] = []
-        logits: dict[int, float] = {}
+        said: dict[int, Said] = {}
         crops: dict[int, Image] = {}  # by the place of their rows
         for path, source in files:
             shared: Row = {"path": path, "release": self.release.name}
@@ -145,13 +162,13 @@ class FileScorer:
                         crops[len(rows)] = crop
                     rows.append({**shared, "level": "face", **facts})
                     if len(crops) == CROPS_PER_BATCH:
-                        logits |= self._judged(crops, rows)
+                        said |= self._judged(crops, rows)
                         crops = {}
             except Refused as refused:
                 file["reason"] = refused.reason.value
             rows.append({**shared, **file})
-        logits |= self._judged(crops, rows)
-        return list(_with_files(rows, logits, self.release.threshold))
+        said |= self._judged(crops, rows)
+        return list(_with_files(rows, said, self.release.threshold))
 
     def _found_in(self, source: bytes | Path, shared: Row, file: Row) -> Iterator[tuple[Image | None, Row]]:
         """Crops of a file and what is known of each, None for one that is too small; hash and damage are noted on the
@@ -230,27 +247,37 @@ class FileScorer:
             facts |= dict(zip("xywh", face.box.tolist(), strict=True))
         return crop, facts
 
-    def _judged(self, crops: dict[int, Image], rows: list[Row]) -> dict[int, float]:
-        """Write the probabilities into the rows of the crops; their logits."""
+    def _judged(self, crops: dict[int, Image], rows: list[Row]) -> dict[int, Said]:
+        """Write probabilities and verdicts into the rows of the crops; all that was said of them."""
         if not crops:
             return {}
-        judged = self.judge.judge(np.stack(list(crops.values())))
-        for place, probability in zip(crops, judged.fake_probability.tolist(), strict=True):
-            rows[place]["fake_probability"] = probability
-            rows[place]["verdict"] = "fake" if probability >= self.release.threshold else "real"
-        return dict(zip(crops, judged.logit.tolist(), strict=True))
+        raw = logits_of_versions(self.judge, np.stack(list(crops.values())), self.rule.stability)
+        said = {}
+        for place, versions in zip(crops, raw, strict=True):
+            row = rows[place]
+            said[place] = self.rule.say(versions, row["sharpness"], _size(row))
+            row["fake_probability"], row["verdict"] = said[place].fake_probability, said[place].verdict
+            if self.explainer is not None:
+                self.explainer.write(self.judge, crops[place], row)
+        return said
 
 
-def _with_files(rows: list[Row], logits: dict[int, float], threshold: float) -> Iterator[Row]:
+def _size(row: Row) -> float | None:
+    """Shorter side in px of the face's box; None of a picture that is judged as a whole."""
+    return min(row["w"], row["h"]) if "w" in row else None
+
+
+def _with_files(rows: list[Row], said: dict[int, Said], threshold: float) -> Iterator[Row]:
     """The rows, those of files with what follows from their faces."""
-    faces: list[tuple[Row, float]] = []
+    faces: list[tuple[Row, Said]] = []
     for place, row in enumerate(rows):
         if row["level"] == "face":
-            if place in logits:
-                faces.append((row, logits[place]))
+            if place in said:
+                faces.append((row, said[place]))
             yield row
         else:
-            yield file_row(row, faces, threshold)
+            judged = [(face, one.logit) for face, one in faces]
+            yield file_row(row, judged, threshold, [one.least_margin for _, one in faces])
             faces = []
 
 

@@ -1,17 +1,29 @@
-"""The threshold of a verdict, chosen on calibration faces."""
+"""The operating point of a detector: calibrator, thresholds and how sure a verdict has to be, on calibration faces."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_pipeline.metrics.classification import roc_curve
+from deepfake_pipeline.degrade.recipe import apply, draw_recipe
+from deepfake_pipeline.faces.measure import sharpness
+from deepfake_pipeline.metrics.classification import Floats, roc_curve
 from deepfake_pipeline.metrics.detection import detection_metrics
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.models.run import DetectorRunner
+from deepfake_pipeline.scoring.calibration import choose_calibrator
+from deepfake_pipeline.scoring.conformal import learn_unsure
+from deepfake_pipeline.scoring.params import VerdictParams
+from deepfake_pipeline.scoring.stability import logits_of_versions
+from deepfake_pipeline.scoring.verdict import VerdictRule
+from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.tables.packed import PackedFaces
+
+FACES_AT_ONCE = 64
 
 
 def balanced_threshold(labels: NDArray[np.int8], fake_probability: NDArray[np.float32]) -> float:
@@ -28,17 +40,141 @@ def balanced_threshold(labels: NDArray[np.int8], fake_probability: NDArray[np.fl
     return (at + float(below.max())) / 2 if len(below) else at
 
 
-def choose_operating_point(detector: Detector, faces: PackedFaces, accelerator: str) -> dict[str, Any]:
-    """Threshold of a detector, and what it gives on the calibration faces that chose it."""
+def false_alarm_threshold(real: NDArray[np.floating[Any]], rate: float) -> float | None:
+    """Threshold at which a new real face is called forged with a probability of at most ``rate``.
+
+    The order statistic of split conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2021, section 1):
+    at most ``(N + 1) · rate - 1`` of the calibration faces lie at or above it. It counts faces as if they were
+    independent.
+
+    Args:
+        real: ``(N,)``, fake probability of real calibration faces.
+        rate: in (0, 1).
+
+    Returns:
+        None where there are too few faces: fewer than ``1 / rate - 1``.
+    """
+    scores = np.sort(np.asarray(real, np.float64))
+    below = math.ceil((len(scores) + 1) * (1 - rate) - 1e-9)
+    if below > len(scores):
+        return None
+    highest_below = float(scores[below - 1])
+    above = float(scores[below]) if below < len(scores) else 1.0
+    middle = (highest_below + above) / 2
+    return middle if middle > highest_below else float(np.nextafter(highest_below, 2))
+
+
+class CalibrationFaces(NamedTuple):
+    """Calibration faces, judged: each clean, and some degraded versions of it.
+
+    Attributes:
+        raw: float64 ``(N, V)``, log-odds by the network: of the picture and, where asked for, of its re-encodings.
+        labels: int8 ``(N,)``.
+        groups: ``(N,)``.
+        sharpness: ``(N,)``.
+        sizes: ``(N,)``, px of the shorter side of the face's box in its source; nan where not known.
+        clean: ``(N,)``, whether it is the face as it is.
+    """
+
+    raw: Floats
+    labels: NDArray[np.int8]
+    groups: NDArray[Any]
+    sharpness: Floats
+    sizes: Floats
+    clean: NDArray[np.bool_]
+
+
+def judge_calibration_faces(
+    detector: Detector,
+    faces: PackedFaces,
+    params: VerdictParams,
+    *,
+    degradations: Sequence[str],
+    severities: Sequence[int],
+    seed: int,
+    accelerator: str,
+    sizes: Mapping[str, float] | None = None,
+) -> CalibrationFaces:
+    """Judge calibration faces clean and degraded; what is drawn depends on the face and the seed alone.
+
+    Args:
+        detector: the network.
+        faces: calibration faces.
+        params: how many versions.
+        degradations: to draw from.
+        severities: to draw from.
+        seed: of the study.
+        accelerator: auto, cpu or cuda.
+        sizes: px by face_id.
+    """
     runner = DetectorRunner(detector, accelerator)
-    probability = np.concatenate(
-        [runner.fake_probability(faces.images[at : at + 256]) for at in range(0, len(faces), 256)]
+    parts, rows = [], []
+    for start in range(0, len(faces), FACES_AT_ONCE):
+        pictures = []
+        for row in range(start, min(start + FACES_AT_ONCE, len(faces))):
+            image, face_id = np.array(faces.images[row]), faces.face_ids[row].decode()
+            versions = [image, *_degraded(image, face_id, params.degraded_versions, degradations, severities, seed)]
+            pictures += versions
+            size = (sizes or {}).get(face_id, math.nan)
+            rows += [(row, sharpness(version), size, number == 0) for number, version in enumerate(versions)]
+        parts.append(logits_of_versions(runner, np.stack(pictures), params.stability))
+    number, sharp, size_of, clean = (np.array(column) for column in zip(*rows, strict=True))
+    return CalibrationFaces(
+        np.concatenate(parts), faces.labels[number], faces.groups[number], sharp, size_of.astype(np.float64), clean
     )
-    threshold = balanced_threshold(faces.labels, probability)
-    figures = detection_metrics(faces.labels, probability, threshold=threshold)
+
+
+def _degraded(
+    image: NDArray[np.uint8], face_id: str, count: int, names: Sequence[str], severities: Sequence[int], seed: int
+) -> list[NDArray[np.uint8]]:
+    rng = np.random.default_rng(stable_seed("calibration", face_id, seed))
+    drawn = [(int(rng.integers(len(names))), int(rng.integers(len(severities)))) for _ in range(count)]
+    return [apply(draw_recipe(face_id, names[name], severities[step], seed), image) for name, step in drawn]
+
+
+def choose_operating_point(judged: CalibrationFaces, params: VerdictParams) -> dict[str, Any]:
+    """Calibrator, thresholds and margins of a detector, and what they give on the calibration faces that chose them.
+
+    Probabilities and thresholds are fitted on clean faces; how sure a verdict has to be, on clean and degraded ones.
+
+    Args:
+        judged: calibration faces.
+        params: how.
+    """
+    clean = judged.clean
+    labels, groups, raw = judged.labels[clean], judged.groups[clean], judged.raw[clean, 0]
+    chosen = choose_calibrator(labels, raw, groups)
+    probability = chosen.calibrator.probability(raw).astype(np.float32)
+    threshold = balanced_threshold(labels, probability)
+    figures = detection_metrics(labels, probability, threshold=threshold)
+    learnt = learn_unsure(
+        judged.labels,
+        VerdictRule(threshold, chosen.calibrator).margins(judged.raw),
+        judged.sharpness,
+        judged.groups,
+        target_error=params.target_error,
+        risk=params.risk,
+        bins=params.quality_bins,
+        sizes=judged.sizes,
+        stability=params.stability,
+    )
     return {
         "rule": "best balanced accuracy on calibration faces",
         "threshold": threshold,
-        "calibration_faces": len(faces),
-        "calibration": {name: float(figures[name]) for name in ("balanced_accuracy", "auroc", "precision", "recall")},
+        "calibration_faces": len(labels),
+        "calibration": {
+            name: float(figures[name]) for name in ("balanced_accuracy", "auroc", "precision", "recall", "ece")
+        },
+        "calibrator": chosen.calibrator.to_json(),
+        "log_loss_left_out": chosen.log_loss,
+        "false_alarms": [_false_alarms(labels, probability, rate) for rate in params.false_alarm_rates],
+        "unsure": learnt.rule.to_json(),
+        "verdicts": learnt.record,
     }
+
+
+def _false_alarms(labels: NDArray[np.int8], probability: NDArray[np.float32], rate: float) -> dict[str, Any]:
+    """Threshold for a rate of false alarms, and the share of forged calibration faces that is found with it."""
+    threshold = false_alarm_threshold(probability[labels == 0], rate)
+    found = None if threshold is None else float(np.mean(probability[labels == 1] >= threshold))
+    return {"rate": rate, "threshold": threshold, "recall": found}

@@ -1,41 +1,146 @@
-"""From the faces of a file to one probability and one verdict for the file."""
+"""From log-odds to verdicts: of a face, and from the faces of a file to one probability and one verdict for it."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from deepfake_pipeline.metrics.classification import Floats
+from deepfake_pipeline.scoring.calibration import Calibrator
+from deepfake_pipeline.scoring.conformal import NEVER, UnsureRule
+from deepfake_pipeline.scoring.stability import least_sure
 
 Row = dict[str, Any]
+Verdict = Literal["real", "fake", "unsure"]
 
 
-def file_row(file: Row, faces: Sequence[tuple[Row, float]], threshold: float) -> Row:
+class Said(NamedTuple):
+    """What is said of a face.
+
+    Attributes:
+        logit: calibrated log-odds that it is forged.
+        fake_probability: in [0, 1].
+        verdict: real, fake or unsure.
+        least_margin: nats from the threshold that a verdict needs at this quality; infinity where none is given.
+    """
+
+    logit: float
+    fake_probability: float
+    verdict: Verdict
+    least_margin: float
+
+
+@dataclass(frozen=True)
+class VerdictRule:
+    """How log-odds of a network become probabilities and verdicts.
+
+    Attributes:
+        threshold: calibrated fake probability from which the verdict is fake, where one is given.
+        calibrator: what the log-odds are worth.
+        unsure: when no verdict is given; None gives one always.
+    """
+
+    threshold: float
+    calibrator: Calibrator = field(default_factory=Calibrator)
+    unsure: UnsureRule | None = None
+
+    @classmethod
+    def of_operating_point(cls, point: dict[str, Any]) -> VerdictRule:
+        """The rule that ``scoring.threshold.choose_operating_point`` chose; older points had a threshold alone."""
+        unsure = point.get("unsure")
+        return cls(
+            float(point["threshold"]),
+            Calibrator.from_json(point.get("calibrator")),
+            None if unsure is None else UnsureRule.from_json(unsure),
+        )
+
+    @property
+    def stability(self) -> bool:
+        """Whether re-encodings of each face have to be judged."""
+        return self.unsure is not None and self.unsure.stability
+
+    def margins(self, raw: Floats) -> Floats:
+        """Signed margins (nats) from raw log-odds ``(N, V)`` of faces and their versions, ``(N,)``."""
+        return least_sure(self.calibrator.logit(raw) - _logit(self.threshold))
+
+    def say(self, raw: Floats, sharpness: float, size: float | None = None) -> Said:
+        """Probability and verdict of a face.
+
+        Args:
+            raw: log-odds by the network, ``(V,)``: of the face, and of its re-encodings where the rule asks for them.
+            sharpness: of the crop.
+            size: px of the shorter side of its box; None where it is not known.
+        """
+        logit = float(self.calibrator.logit(raw[0]))
+        probability = float(np.float32(sigmoid(logit)))
+        side: Verdict = "fake" if probability >= self.threshold else "real"
+        if self.unsure is None:
+            return Said(logit, probability, side, 0.0)
+        least = self.unsure.least(sharpness, size)
+        given = least < NEVER and abs(float(self.margins(raw[None])[0])) >= least
+        return Said(logit, probability, side if given else "unsure", least)
+
+
+def file_row(
+    file: Row, faces: Sequence[tuple[Row, float]], threshold: float, least_margins: Sequence[float] | None = None
+) -> Row:
     """The row of a file, from those of its faces.
 
     An image is as forged as its most forged face. A video is as forged as its most forged person, and a person as
-    the mean of the logits of all of its faces: one frame that is misjudged does not decide.
+    the mean of the logits of all of its faces: one frame that is misjudged does not decide. The file is fake where a
+    person is, else unsure where a person is, else real. A person in a video is unsure where the mean is nearer to the
+    threshold than half of its faces would have to be far from it.
 
     Args:
         file: what is known of the file; ``reason`` says why nothing, or not all of it, could be used.
-        faces: rows of its faces, and the logit of each; a face without a track is its own person.
+        faces: rows of its faces, and the calibrated logit of each; a face without a track is its own person.
         threshold: probability from which the verdict is ``fake``.
+        least_margins: of each face, as in :class:`Said`; None where every face gets a verdict.
     """
     if not faces:
         return {**file, "verdict": "no_face" if file.get("reason") == "no_face" else None}
-    probability = max(_by_person(faces))
-    return {**file, "fake_probability": probability, "verdict": "fake" if probability >= threshold else "real"}
+    persons = _persons(faces, threshold, least_margins or [0.0] * len(faces))
+    verdicts = {verdict for _, verdict in persons}
+    verdict = next(name for name in ("fake", "unsure", "real") if name in verdicts)
+    return {**file, "fake_probability": max(probability for probability, _ in persons), "verdict": verdict}
 
 
-def _by_person(faces: Sequence[tuple[Row, float]]) -> list[float]:
-    persons: dict[int, list[float]] = defaultdict(list)
+def _persons(
+    faces: Sequence[tuple[Row, float]], threshold: float, least_margins: Sequence[float]
+) -> list[tuple[float, str]]:
+    """Probability and verdict of each person."""
+    tracks: dict[int, list[tuple[float, float]]] = defaultdict(list)
     alone = []
-    for row, logit in faces:
+    for (row, logit), least in zip(faces, least_margins, strict=True):
         if row.get("track") is None:
-            alone.append(float(row["fake_probability"]))
+            probability = float(row["fake_probability"])
+            alone.append((probability, row.get("verdict") or _side(probability, threshold)))
         else:
-            persons[row["track"]].append(logit)
-    return alone + [sigmoid(math.fsum(logits) / len(logits)) for logits in persons.values()]
+            tracks[row["track"]].append((logit, least))
+    return alone + [_person(faces_of_one, threshold) for faces_of_one in tracks.values()]
+
+
+def _person(faces: Sequence[tuple[float, float]], threshold: float) -> tuple[float, str]:
+    logit = math.fsum(logit for logit, _ in faces) / len(faces)
+    probability, least = sigmoid(logit), median(least for _, least in faces)
+    given = least == 0 or (least < NEVER and abs(logit - _logit(threshold)) >= least)
+    return probability, _side(probability, threshold) if given else "unsure"
+
+
+def _side(probability: float, threshold: float) -> str:
+    return "fake" if probability >= threshold else "real"
+
+
+def _logit(probability: float) -> float:
+    """Log-odds of a probability, kept finite at 0 and 1."""
+    inside = min(max(probability, 1e-12), 1 - 1e-12)
+    return math.log(inside / (1 - inside))
 
 
 def sigmoid(logit: float) -> float:

@@ -111,7 +111,32 @@ RECIPES = pa.schema(
     ]
 )
 
-REPAIR_SCORES = pa.schema(
+REPAIR_FACE_TRAITS = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("method", pa.string()),
+        pa.field("track", pa.int32()),  # null for an image
+        pa.field("size", pa.float32()),  # px, shorter side of the box in the source; null where no face was found
+        pa.field("yaw", pa.float32()),  # degrees; null without landmarks
+        pa.field("skin_angle", pa.float32()),  # degrees, see faces.skin; null where it cannot be told
+    ]
+)
+
+REENCODED = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("reencoding", pa.string(), nullable=False),  # as_it_is, or a name of scoring.stability.REENCODINGS
+        pa.field("fake_probability", pa.float32(), nullable=False),
+        pa.field("side", pa.string(), nullable=False),  # real or fake: what the verdict would be if one had to be given
+        pa.field("verdict", pa.string(), nullable=False),  # real, fake, unsure
+    ]
+)
+
+SCORES = pa.schema(
     [
         pa.field("face_id", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
@@ -131,9 +156,25 @@ PREDICTIONS = pa.schema(
         pa.field("condition", pa.string(), nullable=False),  # clean, degraded, enhanced
         pa.field("degradation", pa.string()),
         pa.field("severity", pa.int8()),
-        pa.field("fake_probability", pa.float32(), nullable=False),
+        pa.field("logit", pa.float32(), nullable=False),  # log-odds by the network, before calibration
+        pa.field("fake_probability", pa.float32(), nullable=False),  # calibrated
+        pa.field("verdict", pa.string(), nullable=False),  # real, fake, unsure
+        pa.field("sharpness", pa.float32(), nullable=False),  # of the picture that was judged
         pa.field("psnr", pa.float32()),  # dB, against the clean face; null for the clean condition
         pa.field("ssim", pa.float32()),
+    ]
+)
+
+FACE_TRAITS = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("method", pa.string()),
+        pa.field("track", pa.int32()),  # null for an image
+        pa.field("size", pa.float32()),  # px, shorter side of the box in the source; null where no face was found
+        pa.field("yaw", pa.float32()),  # degrees; null without landmarks
+        pa.field("skin_angle", pa.float32()),  # degrees, see faces.skin; null where it cannot be told
     ]
 )
 
@@ -152,7 +193,7 @@ SCORES = pa.schema(
         pa.field("h", pa.float32()),
         pa.field("crop", pa.string()),  # whole, or how the face was cut: aligned, box, given
         pa.field("fake_probability", pa.float32()),
-        pa.field("verdict", pa.string()),  # real, fake, no_face; null where the file could not be read
+        pa.field("verdict", pa.string()),  # real, fake, unsure, no_face; null where the file could not be read
         pa.field("reason", pa.string()),  # why there is no probability, or why not all of a video was used
         pa.field("sharpness", pa.float32()),
         pa.field("brightness", pa.float32()),

@@ -9,13 +9,16 @@ from torch import nn
 
 from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.faces.geometry import CropGeometry
+from deepfake_pipeline.faces.sample import face_sizes
 from deepfake_pipeline.forge.self_blend import blender_for
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
 from deepfake_pipeline.pipelines.training_params import runtime
 from deepfake_pipeline.reporting.training import history_chart
-from deepfake_pipeline.scoring.threshold import choose_operating_point
+from deepfake_pipeline.scoring.params import VerdictParams
+from deepfake_pipeline.scoring.threshold import choose_operating_point, judge_calibration_faces
+from deepfake_pipeline.tables import Table
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.detector import train_detector
 from deepfake_pipeline.training.result import History
@@ -46,9 +49,26 @@ def train(
     return fitted.network, fitted.history
 
 
-def calibrate(detector: Detector, calibration_faces: PackedFaces, compute: ComputeParams) -> dict[str, Any]:
-    """The threshold of the verdict, chosen on calibration faces."""
-    return choose_operating_point(detector, calibration_faces, compute.accelerator)
+def calibrate(
+    detector: Detector,
+    calibration_faces: PackedFaces,
+    faces: Table,
+    params: VerdictParams,
+    degradation: DegradationParams,
+    compute: ComputeParams,
+) -> dict[str, Any]:
+    """Calibrator, thresholds and margins of the verdict, chosen on calibration faces."""
+    judged = judge_calibration_faces(
+        detector,
+        calibration_faces,
+        params,
+        degradations=degradation.names,
+        severities=degradation.severities,
+        seed=compute.seed,
+        accelerator=compute.accelerator,
+        sizes=face_sizes(faces, "calibration"),
+    )
+    return choose_operating_point(judged, params)
 
 
 def draw_history(history: History) -> tuple[bytes, dict[str, object]]:

@@ -6,7 +6,7 @@ from deepfake_pipeline.pipelines.detector_training.nodes import calibrate, draw_
 
 
 def create_pipeline() -> Pipeline:
-    """Packed faces in; a network that judges them and its threshold out."""
+    """Packed faces in; a network that judges them and what its log-odds are worth out."""
     return Pipeline(
         [
             Node(
@@ -25,7 +25,14 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 calibrate,
-                ["detector", "packed_calibration", "params:compute"],
+                [
+                    "detector",
+                    "packed_calibration",
+                    "faces",
+                    "params:verdicts",
+                    "params:degradation",
+                    "params:compute",
+                ],
                 "operating_point",
                 name="calibrate_detector",
             ),

@@ -8,6 +8,8 @@ from torch import nn
 
 from deepfake_pipeline.degrade.recipes import recipes_of_split
 from deepfake_pipeline.faces.geometry import CropGeometry
+from deepfake_pipeline.faces.sample import face_sizes
+from deepfake_pipeline.faces.traits import face_traits
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.pipelines.compute import ComputeParams
@@ -19,34 +21,79 @@ from deepfake_pipeline.reporting.report import collect_facts, render_report
 from deepfake_pipeline.reporting.sheets import before_after_sheet, severity_sheet
 from deepfake_pipeline.scoring.conditions import predict_conditions
 from deepfake_pipeline.scoring.release import Release
+from deepfake_pipeline.scoring.steadiness import judge_reencoded
+from deepfake_pipeline.scoring.verdict import VerdictRule
+from deepfake_pipeline.scoring.videos import video_predictions
 from deepfake_pipeline.tables import RecordStream, Table
 from deepfake_pipeline.tables.packed import PackedFaces
-from deepfake_pipeline.tables.schemas import PREDICTIONS
+from deepfake_pipeline.tables.schemas import FACE_TRAITS, PREDICTIONS, REENCODED
 
 Drawn = tuple[bytes, dict[str, Any]]
 
 
 def predict(
-    test_faces: PackedFaces, recipes: Table, detector: nn.Module, enhancer: nn.Module, compute: ComputeParams
+    test_faces: PackedFaces,
+    recipes: Table,
+    detector: nn.Module,
+    enhancer: nn.Module,
+    operating_point: dict[str, Any],
+    faces: Table,
+    compute: ComputeParams,
 ) -> RecordStream:
-    """Probability of every test face: clean, degraded, and degraded then restored."""
+    """Probability and verdict of every test face: clean, degraded, and degraded then restored."""
     rows = predict_conditions(
         test_faces,
         recipes_of_split(recipes, "test"),
         detector,
         enhancer,
+        VerdictRule.of_operating_point(operating_point),
+        sizes=face_sizes(faces, "test"),
         workers=compute.workers,
         accelerator=compute.accelerator,
     )
     return RecordStream.of_rows(PREDICTIONS, rows)
 
 
+def describe(faces: Table, test_faces: PackedFaces, geometry: CropGeometry) -> RecordStream:
+    """What is known of the test faces, by which figures are broken down."""
+    return RecordStream.of_rows(FACE_TRAITS, face_traits(faces, test_faces, "test", geometry))
+
+
+def judge_again(
+    test_faces: PackedFaces,
+    detector: nn.Module,
+    operating_point: dict[str, Any],
+    faces: Table,
+    params: EvaluationParams,
+    compute: ComputeParams,
+) -> RecordStream:
+    """Verdicts of some test faces, as they are and after every re-encoding."""
+    rows = judge_reencoded(
+        test_faces,
+        detector,
+        VerdictRule.of_operating_point(operating_point),
+        limit=params.stability_faces,
+        seed=compute.seed,
+        sizes=face_sizes(faces, "test"),
+        workers=compute.workers,
+        accelerator=compute.accelerator,
+    )
+    return RecordStream.of_rows(REENCODED, rows)
+
+
 def measure(
-    predictions: Table, operating_point: dict[str, Any], params: EvaluationParams, compute: ComputeParams
+    predictions: Table,
+    traits: Table,
+    reencoded: Table,
+    operating_point: dict[str, Any],
+    params: EvaluationParams,
+    compute: ComputeParams,
 ) -> dict[str, Any]:
     """Every figure with its interval."""
     resampling = judgement.Resampling(params.resamples, params.confidence, compute.seed)
-    return judgement.judge(predictions, operating_point["threshold"], resampling)
+    rule = VerdictRule.of_operating_point(operating_point)
+    videos = list(video_predictions(predictions.read(), traits.read(), rule))
+    return judgement.judge(predictions, operating_point, resampling, traits, videos, reencoded)
 
 
 def summarise(metrics: dict[str, Any]) -> dict[str, float | None]:
@@ -77,7 +124,17 @@ def bundle(
 ) -> Release:
     """The candidate for a release: what `kedro score --release last-run` scores with."""
     card = {"trained_on": study.name, "operating_point": operating_point, "test": summary}
-    return Release("candidate", detector, geometry, operating_point["threshold"], enhancer, card)
+    rule = VerdictRule.of_operating_point(operating_point)
+    return Release(
+        "candidate",
+        detector,
+        geometry,
+        rule.threshold,
+        enhancer,
+        card,
+        calibrator=rule.calibrator,
+        unsure=rule.unsure,
+    )
 
 
 def draw_roc(predictions: Table, metrics: dict[str, Any]) -> Drawn:

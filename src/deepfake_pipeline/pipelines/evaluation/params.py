@@ -13,3 +13,6 @@ class EvaluationParams(BaseModel):
     resamples: int = Field(default=2000, ge=100, le=100_000, description="Resamples of the bootstrap, by group.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Level of the intervals.")
     sheet_faces: int = Field(default=4, ge=1, le=16, description="Faces on each before/after sheet.")
+    stability_faces: int = Field(
+        default=100, ge=1, description="Test faces, at most, that are judged again after each re-encoding."
+    )

@@ -11,13 +11,20 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.predict,
-                ["packed_test", "recipes", "detector", "enhancer", "params:compute"],
+                ["packed_test", "recipes", "detector", "enhancer", "operating_point", "faces", "params:compute"],
                 "predictions",
                 name="predict",
             ),
+            Node(nodes.describe, ["faces", "packed_test", "crop_geometry"], "face_traits", name="describe_faces"),
+            Node(
+                nodes.judge_again,
+                ["packed_test", "detector", "operating_point", "faces", "params:evaluation", "params:compute"],
+                "reencoded",
+                name="judge_again",
+            ),
             Node(
                 nodes.measure,
-                ["predictions", "operating_point", "params:evaluation", "params:compute"],
+                ["predictions", "face_traits", "reencoded", "operating_point", "params:evaluation", "params:compute"],
                 "metrics",
                 name="measure",
             ),

@@ -1,0 +1,36 @@
+"""How verdicts are chosen on calibration faces."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class VerdictParams(BaseModel):
+    """When a verdict is given, and how sure it has to be."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target_error: float = Field(
+        default=0.05, gt=0, lt=0.5, description="Largest share of wrong ones among the verdicts given."
+    )
+    risk: float = Field(
+        default=0.1,
+        gt=0,
+        lt=0.5,
+        description="Chance, over draws of the calibration faces, that more are wrong all the same (Learn then Test, "
+        "Angelopoulos et al. 2021).",
+    )
+    quality_bins: int = Field(
+        default=5, ge=1, le=20, description="Parts by sharpness, each with its own margin of a verdict."
+    )
+    degraded_versions: int = Field(
+        default=2, ge=0, le=10, description="Degraded versions of each calibration face beside the clean one."
+    )
+    stability: bool = Field(
+        default=False,
+        description="Judge every face again as mirror image, as JPEG and made smaller, and let the version least sure "
+        "of the verdict decide whether it is given: four times the work.",
+    )
+    false_alarm_rates: tuple[float, ...] = Field(
+        default=(0.01, 0.05), description="Shares of real faces called forged for which a threshold is stored."
+    )

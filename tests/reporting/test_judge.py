@@ -1,0 +1,137 @@
+"""Figures of verdicts, parts and severities, from predictions whose truth is planted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake_pipeline.reporting.breakdowns import break_down
+from deepfake_pipeline.reporting.judge import falls_under
+from deepfake_pipeline.reporting.verdicts import (
+    false_alarm_figures,
+    stability_figures,
+    verdict_figures,
+    verdicts_by_quality,
+)
+
+OPTIONS = {"resamples": 1000, "confidence": 0.95, "seed": 0}
+
+
+def described(groups: int = 300) -> pd.DataFrame:
+    """Clean predictions: the detector guesses on turned faces, and forgeries of one of two methods are easy."""
+    rng = np.random.default_rng(0)
+    count = 2 * groups
+    labels, yaw = np.tile([0, 1], groups), rng.choice([0.0, 30.0, np.nan], count, p=[0.5, 0.45, 0.05])
+    method = np.where(labels == 1, rng.choice(["easy", "hard"], count), None)
+    skill = np.where(yaw == 30, 0.0, np.where(method == "hard", 0.5, 3.0))
+    logit = skill * (labels - 0.5) + rng.normal(size=count)
+    return pd.DataFrame(
+        {
+            "label": labels,
+            "group": np.repeat(np.arange(groups), 2),
+            "fake_probability": 1 / (1 + np.exp(-logit)),
+            "sharpness": rng.choice([10.0, 100.0], count),
+            "source": "planted",
+            "method": method,
+            "size": rng.choice([50.0, 100.0, np.nan], count),
+            "yaw": yaw,
+            "skin_angle": np.where(np.arange(count) < 8, -60.0, 35.0),
+        }
+    )
+
+
+def test_a_planted_gap_is_found_and_a_part_that_is_not_there_is_not() -> None:
+    frame = described()
+    found = break_down(frame, [50.0], 0.5, OPTIONS)
+    pose = {row["name"]: row for row in found["pose"]["parts"]}
+    assert set(pose) == {"frontal", "turned", "unknown"}
+    assert pose["turned"]["auroc"]["high"] < pose["frontal"]["auroc"]["low"]
+    assert pose["turned"]["difference"]["high"] < 0
+    assert pose["turned"]["p_holm"] < 0.05
+    assert pose["turned"]["p_holm"] >= pose["turned"]["p"]
+    assert found["pose"]["gap"]["best"] == "frontal"
+    method = {row["name"]: row for row in found["method"]["parts"]}
+    assert method["easy"]["difference"]["low"] > 0
+    sharpness = [row["p_holm"] for row in found["sharpness"]["parts"]]
+    assert min(sharpness) > 0.05
+    assert found["source"]["gap"] is None
+    dark = next(row for row in found["skin tone"]["parts"] if row["name"] == "dark")
+    assert (dark["faces"], dark["auroc"]) == (8, None)
+
+
+def test_figures_of_a_part_are_those_of_its_faces() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    frame = described()
+    row = break_down(frame, [50.0], 0.6, OPTIONS)["pose"]["parts"][0]
+    part = frame[frame.yaw == 0]
+    assert row["auroc"]["value"] == pytest.approx(roc_auc_score(part.label, part.fake_probability))
+    real = part[part.label == 0]
+    assert row["false_alarms"]["value"] == pytest.approx((real.fake_probability >= 0.6).mean())
+    assert row["faces"] == len(part)
+
+
+def verdicts(given: int, wrong: int, faces: int = 200) -> pd.DataFrame:
+    labels = np.arange(faces) % 2
+    said = np.where(labels == 1, "fake", "real").astype(object)
+    said[:wrong] = np.where(labels[:wrong] == 1, "real", "fake")
+    said[given:] = "unsure"
+    return pd.DataFrame({"label": labels, "verdict": said, "group": np.arange(faces)})
+
+
+def test_the_error_is_that_among_the_verdicts_given() -> None:
+    from scipy.stats import binomtest
+
+    found = verdict_figures(verdicts(80, 2), OPTIONS)
+    assert (found["faces"], found["given"], found["wrong"]) == (200, 80, 2)
+    assert (found["share"]["value"], found["error"]["value"]) == (0.4, 0.025)
+    assert found["error_upper"] == pytest.approx(binomtest(2, 80, alternative="less").proportion_ci(0.95, "exact").high)
+    nothing = verdict_figures(verdicts(0, 0), OPTIONS)
+    assert (nothing["share"]["value"], nothing["error"]["value"], nothing["error_upper"]) == (0, None, None)
+    assert verdict_figures(verdicts(0, 0).iloc[:0], OPTIONS)["share"]["value"] is None
+
+
+def test_verdicts_are_told_by_condition_and_sharpness() -> None:
+    frame = pd.concat(
+        [
+            verdicts(200, 0).assign(condition="clean", sharpness=100.0),
+            verdicts(50, 5).assign(condition="degraded", sharpness=np.where(np.arange(200) < 100, 100.0, 1.0)),
+        ]
+    )
+    found = verdicts_by_quality(frame, [50.0], OPTIONS)
+    assert found["by_condition"]["clean"]["share"]["value"] == 1
+    low, high = found["by_condition"]["degraded"]["by_quality"]
+    assert (low["faces"], low["given"], high["given"], high["wrong"]) == (100, 0, 50, 5)
+
+
+def test_opposite_kept_and_changed_sides_are_counted() -> None:
+    rows = []
+    for number in range(100):
+        first = "fake" if number < 50 else "unsure"
+        flips, doubts = number < 5, 5 <= number < 15
+        again = "real" if flips else "unsure" if doubts or first == "unsure" else "fake"
+        shared = {"face_id": f"{number:03d}", "group": number, "label": 1, "fake_probability": 0.7}
+        rows.append({**shared, "reencoding": "as_it_is", "verdict": first, "side": "fake"})
+        rows.append({**shared, "reencoding": "mirror", "verdict": again, "side": "real" if flips else "fake"})
+        rows.append({**shared, "reencoding": "png", "verdict": first, "side": "fake"})
+    found = stability_figures(pd.DataFrame(rows), OPTIONS)
+    assert (found["faces"], found["with_verdict"]) == (100, 50)
+    mirror, every = found["by_reencoding"]["mirror"], found["by_reencoding"]["any"]
+    assert [mirror[name]["value"] for name in ("opposite", "kept", "side")] == pytest.approx([0.1, 0.7, 0.05])
+    assert [every[name]["value"] for name in ("opposite", "kept", "side")] == pytest.approx([0.05, 0.85, 0.025])
+
+
+def test_false_alarms_are_those_of_real_faces() -> None:
+    frame = described()
+    chosen = [{"rate": 0.05, "threshold": 0.8}, {"rate": 0.01, "threshold": None}]
+    first, none = false_alarm_figures(frame, chosen, OPTIONS)
+    called = frame.fake_probability >= 0.8
+    assert first["false_alarms"]["value"] == pytest.approx(called[frame.label == 0].mean())
+    assert first["recall"]["value"] == pytest.approx(called[frame.label == 1].mean())
+    assert none["false_alarms"] is None
+
+
+def test_the_severity_of_a_loss_lies_on_the_line_between_two() -> None:
+    curves = np.array([[0.9, 0.9, 0.7, 0.5], [0.9, 0.9, 0.9, 0.9], [0.5, 0.5, 0.5, 0.5], [0.9, 0.5, 0.9, 0.9]])
+    assert falls_under([0, 1, 3, 5], curves, 0.6).tolist() == pytest.approx([2.6, np.inf, 0, 0.4])

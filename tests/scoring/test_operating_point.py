@@ -1,0 +1,174 @@
+"""The operating point of a planted detector, and how it travels into releases and verdicts."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from deepfake_pipeline.faces.geometry import CropGeometry
+from deepfake_pipeline.faces.params import FaceParams
+from deepfake_pipeline.metrics.calibration import ece
+from deepfake_pipeline.models.store import build_network
+from deepfake_pipeline.scoring.calibration import Calibrator
+from deepfake_pipeline.scoring.conformal import NEVER, UnsureRule
+from deepfake_pipeline.scoring.params import VerdictParams
+from deepfake_pipeline.scoring.release import Release, packaged_release, read_release, write_release
+from deepfake_pipeline.scoring.threshold import (
+    CalibrationFaces,
+    choose_operating_point,
+    false_alarm_threshold,
+    judge_calibration_faces,
+)
+from deepfake_pipeline.scoring.verdict import VerdictRule, file_row
+from deepfake_pipeline.tables.packed import PackedFaces
+
+
+def judged(groups: int, seed: int) -> CalibrationFaces:
+    """Log-odds three times too sure; of the second version of a face next to nothing is left."""
+    rng = np.random.default_rng(seed)
+    clean = np.tile([True, False], 2 * groups)
+    true = np.repeat(4.0 * rng.normal(size=2 * groups), 2)
+    labels = (rng.random(4 * groups) < expit(true)).astype(np.int8)
+    labels[1::2] = labels[::2]
+    raw = 3 * np.where(clean, true, 0.1 * true + rng.normal(size=4 * groups))
+    sharpness = np.where(clean, 100.0, 10.0) + rng.random(4 * groups)
+    return CalibrationFaces(
+        raw[:, None], labels, np.repeat(np.arange(groups), 4), sharpness, np.full(4 * groups, np.nan), clean
+    )
+
+
+def test_probabilities_are_fitted_on_clean_faces_and_margins_on_all() -> None:
+    point = choose_operating_point(judged(800, 0), VerdictParams(quality_bins=2))
+    assert json.loads(json.dumps(point)) == point
+    rule = VerdictRule.of_operating_point(point)
+    assert rule.calibrator.logit([3.0])[0] - rule.calibrator.logit([0.0])[0] == pytest.approx(1.0, abs=0.15)
+    assert point["calibration_faces"] == 1600
+    assert rule.unsure and rule.unsure.least(5.0) > 2 * rule.unsure.least(150.0)
+    new = judged(3000, 1)
+    assert ece(new.labels[new.clean], rule.calibrator.probability(new.raw[new.clean, 0])) <= 0.03
+    said = [rule.say(raw, sharp).verdict for raw, sharp in zip(new.raw, new.sharpness, strict=True)]
+    given = np.array(said) != "unsure"
+    wrong = (np.array(said) == "fake") != (new.labels == 1)
+    for part in (new.clean, ~new.clean):
+        if (given & part).any():
+            assert np.mean(wrong[given & part]) < 0.07
+    assert given[new.clean].mean() > 0.3
+
+
+def test_thresholds_keep_their_rate_of_false_alarms_on_the_average() -> None:
+    rates = {0.01: [], 0.05: []}
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        for rate, found in rates.items():
+            threshold = false_alarm_threshold(rng.random(200), rate)
+            assert threshold is not None
+            found.append(1 - threshold)  # of uniform scores: the share at or above it
+    for rate, found in rates.items():
+        assert rate - 1 / 200 <= np.mean(found) <= rate  # between two of the 200 faces
+
+
+def test_too_few_faces_have_no_threshold_and_ties_are_called_real() -> None:
+    assert false_alarm_threshold(np.linspace(0, 1, 98), 0.01) is None
+    assert false_alarm_threshold(np.linspace(0, 0.9, 99), 0.01) == pytest.approx(0.95)
+    tied = false_alarm_threshold(np.full(100, 0.5), 0.05)
+    assert tied is not None and 0.5 < tied < 0.5001
+
+
+def test_calibration_faces_are_clean_and_degraded_and_repeat() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    ids = np.array([b"a-000000-00", b"b-000000-00", b"c-000000-00"])
+    faces = PackedFaces(images, np.array([0, 1, 1], np.int8), np.array([b"g", b"g", b"h"]), ids)
+    detector = build_network("meso4", {"image_size": 32})
+    options = {"degradations": ["jpeg", "gaussian_blur"], "severities": [1, 5], "accelerator": "cpu"}
+    sizes = {"b-000000-00": 44.0}
+    params = VerdictParams(degraded_versions=2)
+    first, again, other = (
+        judge_calibration_faces(detector, faces, params, seed=seed, sizes=sizes, **options) for seed in (0, 0, 1)
+    )
+    assert first.clean.tolist() == [True, False, False] * 3
+    assert first.labels.tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1]
+    assert np.isnan(first.sizes[:3]).all() and (first.sizes[3:6] == 44).all()
+    assert np.array_equal(first.raw, again.raw)
+    assert np.array_equal(first.raw[first.clean], other.raw[other.clean])
+    assert not np.array_equal(first.raw, other.raw)
+
+
+UNSURE = UnsureRule(0.05, (50.0,), (NEVER, 1.0), smallest=40.0)
+RULE = VerdictRule(0.5, Calibrator("temperature", 0.5), UNSURE)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sharpness", "size", "verdict"),
+    [
+        (2.1, 80.0, 100.0, "fake"),
+        (-2.1, 80.0, 100.0, "real"),
+        (1.9, 80.0, 100.0, "unsure"),
+        (9.0, 20.0, 100.0, "unsure"),
+        (9.0, 80.0, 30.0, "unsure"),
+        (9.0, 80.0, None, "fake"),
+    ],
+)
+def test_a_verdict_needs_margin_sharpness_and_size(raw: float, sharpness: float, size: float, verdict: str) -> None:
+    said = RULE.say(np.array([raw]), sharpness, size)
+    assert said.verdict == verdict
+    assert said.fake_probability == pytest.approx(expit(raw / 2))
+
+
+def test_a_version_that_turns_it_round_makes_it_unsure() -> None:
+    rule = VerdictRule(0.5, unsure=UnsureRule(0.05, (), (0.5,), stability=True))
+    assert rule.say(np.array([3.0, 2.0, 0.6, 2.0]), 80.0).verdict == "fake"
+    assert rule.say(np.array([3.0, 2.0, -0.6, 2.0]), 80.0).verdict == "unsure"
+
+
+def face(verdict: str, logit: float, track: int | None = None) -> tuple[dict[str, object], float]:
+    return {"track": track, "fake_probability": float(expit(logit)), "verdict": verdict}, logit
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [(["real", "real"], "real"), (["real", "unsure"], "unsure"), (["unsure", "fake", "real"], "fake")],
+)
+def test_an_image_is_fake_if_a_face_is_else_unsure_if_one_is(verdicts: list[str], expected: str) -> None:
+    logits = {"real": -3.0, "unsure": 0.4, "fake": 3.0}
+    faces = [face(verdict, logits[verdict]) for verdict in verdicts]
+    row = file_row({}, faces, 0.5, [1.0] * len(faces))
+    assert row["verdict"] == expected
+    assert row["fake_probability"] == max(one["fake_probability"] for one, _ in faces)
+
+
+@pytest.mark.parametrize(
+    ("logits", "least", "expected"),
+    [
+        ([3.0, 1.5, 0.0], [1.0, 1.0, 1.0], "fake"),
+        ([-3.0, 1.5, 0.0], [1.0, 1.0, 1.0], "unsure"),
+        ([-3.0, -3.0, -1.0], [1.0, NEVER, 2.0], "real"),
+        ([-3.0, -3.0, -1.0], [1.0, NEVER, NEVER], "unsure"),
+    ],
+)
+def test_a_person_in_a_video_needs_the_margin_of_half_of_the_faces(
+    logits: list[float], least: list[float], expected: str
+) -> None:
+    row = file_row({}, [face("unsure", logit, 0) for logit in logits], 0.5, least)
+    assert row["verdict"] == expected
+    assert row["fake_probability"] == pytest.approx(expit(np.mean(logits)))
+
+
+def test_a_release_keeps_its_rule_and_older_ones_give_a_verdict_always(tmp_path) -> None:
+    geometry = CropGeometry(kind="aligned", height=32, width=32, faces=FaceParams())
+    made = Release(
+        "new", build_network("meso4", {"image_size": 32}), geometry, 0.5, calibrator=RULE.calibrator, unsure=UNSURE
+    )
+    write_release(made, tmp_path)
+    assert read_release(tmp_path).rule == RULE
+    manifest = json.loads((tmp_path / "release.json").read_text())
+    for name in ("calibrator", "unsure"):
+        del manifest[name]
+    (tmp_path / "release.json").write_text(json.dumps(manifest))
+    old = read_release(tmp_path).rule
+    assert old == VerdictRule(0.5)
+    assert old.say(np.array([0.01]), 0.0).verdict == "fake"
+    assert packaged_release().rule.threshold == packaged_release().threshold
