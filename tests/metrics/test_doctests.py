@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-MODULES = ("calibration", "classification", "clustered_auroc", "detection", "fidelity", "fidelity_torch", "intervals", "multiple")
+MODULES = (
+    "calibration",
+    "classification",
+    "clustered_auroc",
+    "detection",
+    "fidelity",
+    "fidelity_torch",
+    "intervals",
+    "multiple",
+)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -110,7 +110,23 @@ RECIPES = pa.schema(
     ]
 )
 
-REPAIR_SCORES = pa.schema(
+REPAIR_STUDY_SCORES = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("degradation", pa.string(), nullable=False),  # clean for faces as they are
+        pa.field("severity", pa.int8(), nullable=False),  # 0 for faces as they are
+        pa.field("repair", pa.string(), nullable=False),
+        pa.field("detector", pa.string(), nullable=False),
+        pa.field("training", pa.string(), nullable=False),  # plain, or control: trained with degraded faces
+        pa.field("seed", pa.int32(), nullable=False),
+        pa.field("logit", pa.float32(), nullable=False),  # its sigmoid, the probability, has ties where this has none
+        pa.field("psnr", pa.float32(), nullable=False),  # dB, of the repaired face against the clean one
+    ]
+)
+
+SCORES = pa.schema(
     [
         pa.field("face_id", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
@@ -133,6 +149,22 @@ PREDICTIONS = pa.schema(
         pa.field("fake_probability", pa.float32(), nullable=False),
         pa.field("psnr", pa.float32()),  # dB, against the clean face; null for the clean condition
         pa.field("ssim", pa.float32()),
+    ]
+)
+
+STUDY_SCORES = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("degradation", pa.string(), nullable=False),  # clean for faces as they are
+        pa.field("severity", pa.int8(), nullable=False),  # 0 for faces as they are
+        pa.field("repair", pa.string(), nullable=False),
+        pa.field("detector", pa.string(), nullable=False),
+        pa.field("training", pa.string(), nullable=False),  # plain, or control: trained with degraded faces
+        pa.field("seed", pa.int32(), nullable=False),
+        pa.field("logit", pa.float32(), nullable=False),  # its sigmoid, the probability, has ties where this has none
+        pa.field("psnr", pa.float32(), nullable=False),  # dB, of the repaired face against the clean one
     ]
 )
 
