@@ -134,9 +134,10 @@ def score_study(
     missing = [cell for cell in plan.cells if not (folder / cell.file).exists()]
     if len(missing) < len(plan.cells):
         logger.info("%d of %d cells were scored before", len(plan.cells) - len(missing), len(plan.cells))
-    build = partial(CellWorker, plan, folder)
-    for _ in map_batches(missing, build, workers=workers, description="study", total=len(missing)):
-        pass
+    if missing:
+        build = partial(CellWorker, plan, folder)
+        for _ in map_batches(missing, build, workers=workers, description="study", total=len(missing)):
+            pass
     for cell in plan.cells:
         yield from pq.ParquetFile(folder / cell.file).iter_batches(batch_size=4096)
 
