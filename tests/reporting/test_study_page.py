@@ -56,11 +56,12 @@ def test_the_page_opens_with_the_verdict(measured, gain, opening, effect):
     first, second = answer(figures)
     assert first.startswith(opening)
     assert effect in first
-    assert second.count(".") - len(re.findall(r"\d\.\d", second)) == 1, "one sentence"
+    assert not re.search(r"\. [A-Z]", f"{first} {second}".removeprefix(f"{first} ")), "one sentence"
     page = page_of(figures)
     assert page.index(opening) < page.index("<h2>")
-    value = figures["headline"]["by_training"]["plain"]["enhancer"]["change"]["value"]
-    assert f"by {abs(value):.3f}" in first
+    rows = figures["headline"]["by_training"]["plain"]
+    before, after = (100 * rows[name]["auroc"]["value"] for name in ("none", "enhancer"))
+    assert f"from {before:.1f} % to {after:.1f} %" in first
 
 
 @pytest.mark.parametrize(

@@ -137,24 +137,22 @@ def change_maps(figures: Figures) -> ChangeMaps:
     """ΔAUROC by degradation and severity: a row of panels a detector and training, a column a repair."""
     repairs = [name for name in figures["repairs"] if name != NONE]
     rows, columns = figures["degradations"], figures["severities"]
-    lines = []
-    for detector in figures["detectors"]:
-        for training in figures["trainings"]:
-            kind = "" if training == PLAIN else ", trained with degradations"
-            lines.append(
-                [
-                    _panel(
-                        f"{detector}{kind}: {repair_name(repair)}",
-                        _chosen(figures, detector, training, repair),
-                        rows,
-                        columns,
-                    )
-                    for repair in repairs
-                ]
+    lines = [
+        [
+            _panel(
+                f"{detector}, {training}: {repair.replace('_', ' ')}",
+                _chosen(figures, detector, training, repair),
+                rows,
+                columns,
             )
+            for repair in repairs
+        ]
+        for detector in figures["detectors"]
+        for training in figures["trainings"]
+    ]
     names = [name.replace("_", " ") for name in rows]
     return ChangeMaps(
-        "What repairing first changes in AUROC, by degradation and severity (dot: beyond doubt in every seed)",
+        "Change of AUROC by degradation and severity (dot: beyond doubt in every seed)",
         [str(severity) for severity in columns],
         names,
         lines,

@@ -131,10 +131,11 @@ def _effect(before: Figures, after: Figures) -> str:
     if change["value"] is None or before["auroc"]["value"] is None:
         return "has no figure, since one class is missing"
     moved = "raises" if change["value"] >= 0 else "lowers"
-    span = "no interval" if change["low"] is None else f"{change['low']:+.3f} to {change['high']:+.3f}"
+    to = after["auroc"]["value"]
+    span = "" if change["low"] is None else f" ({100 * change['low']:+.1f} to {100 * change['high']:+.1f} points)"
     return (
-        f"{moved} the share of pairs of a forged and a real face that it ranks rightly by {abs(change['value']):.3f} "
-        f"({span}) from {after['auroc']['value'] - change['value']:.3f}"
+        f"{moved} the share of pairs of a forged and a real face that are ranked rightly from "
+        f"{100 * (to - change['value']):.1f} % to {100 * to:.1f} %{span}"
     )
 
 
