@@ -42,7 +42,7 @@ def _about_repairs(figures: Figures) -> str:
     if kinds["helps"]:
         best = max(kinds["helps"], key=lambda name: repairs[name]["change"]["value"])
         others = [f"{_listed(names)} {_verb(kind, names)}" for kind, names in _others(kinds, best)]
-        rest = f" ({'; '.join(others)})" if others else ""
+        rest = f"; {'; '.join(others)}" if others else ""
         return (
             f"Yes: repairing a degraded face first helps a detector, most of all {repair_name(best)}, which "
             f"{_effect(rows[NONE], repairs[best])}{rest}."
@@ -78,7 +78,7 @@ def _about_training(figures: Figures) -> str:
     if over:
         plain = {name: rows[PLAIN][name]["change"]["value"] for name in over}
         best = max(over, key=lambda name: plain[name] if plain[name] is not None else float("-inf"))
-        compared = {"helps": "more than", "hurts": "less than", "undetectable": "not measurably apart from"}
+        compared = {"helps": "more than", "hurts": "less than", "undetectable": "not measurably apart from what"}
         said += f", {compared[over[best]['verdict']]} {repair_name(best)} gives"
     repairs = {name: row for name, row in rows[CONTROL].items() if name != NONE}
     helping = [name for name, row in repairs.items() if row["verdict"] == "helps"]
