@@ -62,7 +62,9 @@ class EnhancementStudyParams(BaseModel):
     )
     faces: int = Field(default=1000, ge=2, description="Test faces at most, in whole groups.")
     slow_faces: int = Field(default=200, ge=2, description="Of those, at most as many are given to slow repairs.")
-    slow_repairs: tuple[str, ...] = Field(default=("non_local_means",), description="Classical repairs that are slow.")
+    slow_repairs: tuple[str, ...] = Field(
+        default=("non_local_means", "jpeg_deblocking"), description="Classical repairs that are slow."
+    )
     choice_faces: int = Field(
         default=24, ge=1, description="Validation faces at most, in whole groups, that choose the classical repairs."
     )
