@@ -78,6 +78,12 @@ class ProjectHooks:
             for sentence in headline_sentences(catalog.load("metrics")):
                 logger.info("%s", sentence)
             logger.info("report: %s", _shown(_path_of(catalog, "report")))
+        if {"study_page", "study_metrics"} <= pipeline.all_outputs():
+            from deepfake_pipeline.reporting.study_words import answer
+
+            for sentence in answer(catalog.load("study_metrics")):
+                logger.info("%s", sentence)
+            logger.info("study: %s", _shown(_path_of(catalog, "study_page")))
 
     def _stop_watch(self) -> None:
         if self._watch is None:

@@ -7,6 +7,7 @@ from kedro.pipeline import Pipeline
 from deepfake_pipeline.pipelines import (
     degradation,
     detector_training,
+    enhancement_study,
     enhancer_training,
     evaluation,
     face_extraction,
@@ -27,8 +28,8 @@ STAGES = {
 }
 """What the default run does, in its order; each is a stage of DVC too."""
 
-ON_DEMAND = {"release": release, "scoring": scoring}
-"""What changes or reads the champion, and so runs only when asked for."""
+ON_DEMAND = {"release": release, "scoring": scoring, "enhancement_study": enhancement_study}
+"""What changes or reads the champion, or trains for hours, and so runs only when asked for."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -32,6 +32,17 @@ TINY: dict[str, Any] = {
         "training": {"max_epochs": 2, "batch_size": 8, "precision": "float32"},
     },
     "evaluation": {"resamples": 100, "sheet_faces": 2},
+    "enhancement_study": {
+        "detectors": ["cnn3"],
+        "network_config": {"cnn3": {"image_size": 32}},
+        "training": {"max_epochs": 1, "batch_size": 8, "precision": "float32"},
+        "joint_training": {"max_epochs": 1, "epoch_faces": 8, "batch_size": 4, "precision": "float32"},
+        "degradations": ["gaussian_blur", "jpeg"],
+        "severities": [2, 4],
+        "faces": 6,
+        "choice_faces": 2,
+        "resamples": 100,
+    },
 }
 
 

@@ -31,7 +31,7 @@ def catalog_of(project):
 def catalog(finished, tmp_path_factory):
     """Of a project in which every pipeline has run."""
     project = Project(tmp_path_factory.mktemp("previewed") / "project", like=finished)
-    project.run("release", "scoring")
+    project.run("release", "scoring", "enhancement_study")
     return catalog_of(project)
 
 

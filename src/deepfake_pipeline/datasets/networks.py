@@ -1,4 +1,4 @@
-"""Networks as safetensors with their configuration in the header."""
+"""Networks as safetensors with their configuration in the header, alone or several by name."""
 
 from __future__ import annotations
 
@@ -24,3 +24,20 @@ class NetworkDataset(LocalDataset[nn.Module, nn.Module]):
     def preview(self) -> JSONPreview:
         """Name and configuration, for kedro-viz."""
         return JSONPreview(json.dumps(network_header(self.path.read_bytes())))
+
+
+class NetworksDataset(LocalDataset[dict[str, nn.Module], dict[str, nn.Module]]):
+    """Networks by name, each a file of a folder; the names may change from run to run."""
+
+    def write(self, data: dict[str, nn.Module], path: Path) -> None:
+        path.mkdir()
+        for name, network in data.items():
+            (path / f"{name}.safetensors").write_bytes(network_bytes(network))
+
+    def read(self, path: Path) -> dict[str, nn.Module]:
+        return {file.stem: load_network(file.read_bytes()) for file in sorted(path.glob("*.safetensors"))}
+
+    def preview(self) -> JSONPreview:
+        """Name and configuration of each, for kedro-viz."""
+        headers = {file.stem: network_header(file.read_bytes()) for file in sorted(self.path.glob("*.safetensors"))}
+        return JSONPreview(json.dumps(headers))

@@ -12,6 +12,7 @@ from deepfake_pipeline.faces.params import FaceParams
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
+from deepfake_pipeline.pipelines.enhancement_study.params import EnhancementStudyParams
 from deepfake_pipeline.pipelines.enhancer_training.params import EnhancerParams
 from deepfake_pipeline.pipelines.evaluation.params import EvaluationParams
 from deepfake_pipeline.pipelines.ingestion.params import IngestionParams
@@ -32,6 +33,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "evaluation": EvaluationParams,
     "release": ReleaseParams,
     "scoring": ScoringParams,
+    "enhancement_study": EnhancementStudyParams,
 }
 
 

@@ -111,32 +111,7 @@ RECIPES = pa.schema(
     ]
 )
 
-REPAIR_FACE_TRAITS = pa.schema(
-    [
-        pa.field("face_id", pa.string(), nullable=False),
-        pa.field("sample_id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("method", pa.string()),
-        pa.field("track", pa.int32()),  # null for an image
-        pa.field("size", pa.float32()),  # px, shorter side of the box in the source; null where no face was found
-        pa.field("yaw", pa.float32()),  # degrees; null without landmarks
-        pa.field("skin_angle", pa.float32()),  # degrees, see faces.skin; null where it cannot be told
-    ]
-)
-
-REENCODED = pa.schema(
-    [
-        pa.field("face_id", pa.string(), nullable=False),
-        pa.field("group", pa.string(), nullable=False),
-        pa.field("label", pa.int8(), nullable=False),
-        pa.field("reencoding", pa.string(), nullable=False),  # as_it_is, or a name of scoring.stability.REENCODINGS
-        pa.field("fake_probability", pa.float32(), nullable=False),
-        pa.field("side", pa.string(), nullable=False),  # real or fake: what the verdict would be if one had to be given
-        pa.field("verdict", pa.string(), nullable=False),  # real, fake, unsure
-    ]
-)
-
-SCORES = pa.schema(
+REPAIR_SCORES = pa.schema(
     [
         pa.field("face_id", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
@@ -175,6 +150,34 @@ FACE_TRAITS = pa.schema(
         pa.field("size", pa.float32()),  # px, shorter side of the box in the source; null where no face was found
         pa.field("yaw", pa.float32()),  # degrees; null without landmarks
         pa.field("skin_angle", pa.float32()),  # degrees, see faces.skin; null where it cannot be told
+    ]
+)
+
+REENCODED = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("reencoding", pa.string(), nullable=False),  # as_it_is, or a name of scoring.stability.REENCODINGS
+        pa.field("fake_probability", pa.float32(), nullable=False),
+        pa.field("side", pa.string(), nullable=False),  # real or fake: what the verdict would be if one had to be given
+        pa.field("verdict", pa.string(), nullable=False),  # real, fake, unsure
+    ]
+)
+
+STUDY_SCORES = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("degradation", pa.string(), nullable=False),  # clean for faces as they are
+        pa.field("severity", pa.int8(), nullable=False),  # 0 for faces as they are
+        pa.field("repair", pa.string(), nullable=False),
+        pa.field("detector", pa.string(), nullable=False),
+        pa.field("training", pa.string(), nullable=False),  # plain, or control: trained with degraded faces
+        pa.field("seed", pa.int32(), nullable=False),
+        pa.field("logit", pa.float32(), nullable=False),  # its sigmoid, the probability, has ties where this has none
+        pa.field("psnr", pa.float32(), nullable=False),  # dB, of the repaired face against the clean one
     ]
 )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES, Recipe
+from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES, Recipe, draw_recipe
 from deepfake_pipeline.metrics.fidelity_torch import psnr_batch
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.models.inputs import to_network
@@ -142,6 +142,15 @@ def train_jointly(
         runtime,
         fingerprint=hashlib.blake2b(repr(facts).encode()).hexdigest(),
     )
+
+
+def even_recipes(
+    faces: PackedFaces, degradations: Sequence[str], severities: Sequence[int], seed: int, limit: int = 200
+) -> list[Recipe]:
+    """A recipe for each of the first faces, every degradation and severity in turn."""
+    kinds = [(name, severity) for severity in severities for name in degradations]
+    ids = [face_id.decode() for face_id in faces.face_ids[:limit]]
+    return [draw_recipe(face, *kinds[number % len(kinds)], seed) for number, face in enumerate(ids)]
 
 
 def _restarted(data: bytes) -> nn.Module:

@@ -1,0 +1,156 @@
+"""The ways of repairing a degraded face before it is judged, behind one small interface."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake_pipeline.degrade import draw_recipe
+from deepfake_pipeline.models.run import EnhancerRunner
+from deepfake_pipeline.models.store import load_network
+from deepfake_pipeline.restore import REPAIRS
+from deepfake_pipeline.restore.compare import CleanFace, best_repairs, score_repairs
+from deepfake_pipeline.tables.packed import PackedFaces
+
+Images = NDArray[np.uint8]
+BestRepairs = Mapping[str, Mapping[str, str]]
+"""Degradation, then severity as text, to the name of a classical repair; clean faces are ``clean``, ``0``."""
+
+CLEAN = "clean"
+NONE = "none"
+
+logger = logging.getLogger(__name__)
+
+
+class Repairer(Protocol):
+    """Repairs faces; made once in each worker process."""
+
+    def repair(self, images: Images, degradation: str, severity: int) -> Images:
+        """Repaired faces, as a new array or the one that was given.
+
+        Args:
+            images: uint8 ``(N, H, W, 3)``; left as they are.
+            degradation: what was done to them, or ``clean``; what is blind does not look at it.
+            severity: 1 to 5, 0 of clean faces.
+        """
+        ...
+
+
+class NoRepair:
+    """Faces as they are."""
+
+    def repair(self, images: Images, degradation: str, severity: int) -> Images:
+        """The faces themselves."""
+        return images
+
+
+class BestClassical:
+    """The classical repair that was best on validation for this degradation and severity: it is told both."""
+
+    def __init__(self, best: BestRepairs) -> None:
+        self.best = best
+
+    def repair(self, images: Images, degradation: str, severity: int) -> Images:
+        """Each face through the chosen filter."""
+        chosen = REPAIRS[self.best[degradation][str(severity)]]
+        return np.stack([chosen.apply(image) for image in images])
+
+
+class NetworkRepair:
+    """A network that is told nothing."""
+
+    def __init__(self, network: bytes, accelerator: str) -> None:
+        self.runner = EnhancerRunner(load_network(network), accelerator)
+
+    def repair(self, images: Images, degradation: str, severity: int) -> Images:
+        """The faces through the network."""
+        return self.runner.enhance(images)
+
+
+@dataclass(frozen=True)
+class RepairParts:
+    """What repairers are made of; picklable, so that it reaches every worker.
+
+    Attributes:
+        best: classical repair by degradation and severity.
+        networks: safetensors of a network by the name of the repairer that uses it.
+        slow: classical repairs that are done to a part of the faces only.
+        accelerator: auto, cpu or cuda.
+    """
+
+    best: BestRepairs
+    networks: Mapping[str, bytes] = field(default_factory=dict)
+    slow: Sequence[str] = ()
+    accelerator: str = "cpu"
+
+
+REPAIRERS: dict[str, Callable[[RepairParts], Repairer]] = {
+    NONE: lambda parts: NoRepair(),
+    "best_classical": lambda parts: BestClassical(parts.best),
+    "enhancer": lambda parts: NetworkRepair(parts.networks["enhancer"], parts.accelerator),
+    "joint": lambda parts: NetworkRepair(parts.networks["joint"], parts.accelerator),
+}
+"""Name of a repairer, as in parameters and tables, to what makes it. A further one is one class and one line here."""
+
+NEEDS_NETWORK = ("enhancer", "router", "joint")
+"""Repairers that are left out where their network is not given."""
+
+
+def available(wanted: Sequence[str], given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The wanted repairers that can be made, ``none`` first: it is what the others are compared with.
+
+    Args:
+        wanted: names.
+        given: networks by the repairer that uses them.
+    """
+    ready = [NONE]
+    for name in wanted:
+        if name in NEEDS_NETWORK and (name not in given or name not in REPAIRERS):
+            logger.info("the study leaves out %s: no such network is given", name)
+        elif name not in ready:
+            ready.append(name)
+    return tuple(ready)
+
+
+def is_slow(name: str, degradation: str, severity: int, parts: RepairParts) -> bool:
+    """Whether a repairer works on a part of the faces only, under this condition."""
+    return name == "best_classical" and parts.best[degradation][str(severity)] in parts.slow
+
+
+def choose_classical(
+    faces: PackedFaces,
+    rows: Sequence[int] | NDArray[np.intp],
+    degradations: Sequence[str],
+    severities: Sequence[int],
+    *,
+    seed: int,
+    workers: int,
+) -> dict[str, dict[str, str]]:
+    """The classical repair with the highest mean PSNR for each degradation and severity, and for clean faces.
+
+    Args:
+        faces: of the split that chooses.
+        rows: of those that are looked at; every repair is done to all of them.
+        degradations: names.
+        severities: 1 to 5.
+        seed: of the degradations.
+        workers: processes; the result does not depend on it.
+    """
+    kinds = [(name, severity) for name in degradations for severity in severities]
+
+    def taken(row: int) -> CleanFace:
+        face_id, group = faces.face_ids[row].decode(), faces.groups[row].decode()
+        recipes = [draw_recipe(face_id, *kind, seed) for kind in kinds]
+        return CleanFace(face_id, group, np.asarray(faces.images[row]), recipes)
+
+    scores = score_repairs((taken(int(row)) for row in rows), workers=workers, total=len(rows))
+    best = best_repairs(scores)
+    chosen = {CLEAN: {"0": best[None, None]}}
+    for name, severity in kinds:
+        chosen.setdefault(name, {})[str(severity)] = best[name, severity]
+    return chosen

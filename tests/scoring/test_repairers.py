@@ -1,0 +1,74 @@
+import logging
+
+import numpy as np
+import pytest
+
+from deepfake_pipeline.degrade import apply, draw_recipe
+from deepfake_pipeline.metrics.fidelity import psnr
+from deepfake_pipeline.models.run import EnhancerRunner
+from deepfake_pipeline.models.store import build_network, network_bytes
+from deepfake_pipeline.restore import REPAIRS
+from deepfake_pipeline.scoring.repairers import REPAIRERS, RepairParts, available, choose_classical, is_slow
+from tests.conftest import packed
+
+BEST = {"clean": {"0": "identity"}, "salt_and_pepper": {"3": "median3"}, "white_noise": {"3": "non_local_means"}}
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    return packed(tmp_path_factory.mktemp("faces") / "validation", 8, side=48)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build_network("recurrent_unet", {"widths": (4, 8), "steps": 1})
+
+
+def test_none_changes_nothing(faces):
+    images = np.array(faces.images)
+    assert REPAIRERS["none"](RepairParts(BEST)).repair(images, "jpeg", 3) is images
+
+
+def test_the_best_classical_repair_is_the_one_that_was_chosen(faces):
+    images = np.array(faces.images)
+    repaired = REPAIRERS["best_classical"](RepairParts(BEST)).repair(images, "salt_and_pepper", 3)
+    assert np.array_equal(repaired, [REPAIRS["median3"].apply(image) for image in images])
+    assert np.array_equal(REPAIRERS["best_classical"](RepairParts(BEST)).repair(images, "clean", 0), images)
+
+
+@pytest.mark.parametrize("name", ["enhancer", "joint"])
+def test_networks_are_told_nothing(faces, network, name):
+    repairer = REPAIRERS[name](RepairParts(BEST, {name: network_bytes(network)}))
+    images = np.array(faces.images)
+    repaired = repairer.repair(images, "jpeg", 1)
+    assert np.array_equal(repaired, repairer.repair(images, "shadow", 5))
+    assert np.array_equal(repaired, EnhancerRunner(network, "cpu").enhance(images))
+
+
+def test_what_has_no_network_is_left_out_with_one_line(caplog):
+    with caplog.at_level(logging.INFO):
+        names = available(["best_classical", "enhancer", "router", "none", "joint"], {"enhancer": b""})
+    assert names == ("none", "best_classical", "enhancer")
+    assert [record.message for record in caplog.records] == [
+        "the study leaves out router: no such network is given",
+        "the study leaves out joint: no such network is given",
+    ]
+
+
+def test_a_filter_is_slow_where_it_is_chosen():
+    parts = RepairParts(BEST, slow=("non_local_means",))
+    assert is_slow("best_classical", "white_noise", 3, parts)
+    assert not is_slow("best_classical", "salt_and_pepper", 3, parts)
+    assert not is_slow("enhancer", "white_noise", 3, parts)
+
+
+def test_the_choice_is_the_highest_mean_psnr_by_hand(faces):
+    chosen = choose_classical(faces, [0, 1, 5], ["salt_and_pepper"], [4], seed=3, workers=1)
+    recipes = {row: draw_recipe(faces.face_ids[row].decode(), "salt_and_pepper", 4, 3) for row in (0, 1, 5)}
+    means = {
+        name: np.mean(
+            [psnr(faces.images[row], repair.apply(apply(recipe, faces.images[row]))) for row, recipe in recipes.items()]
+        )
+        for name, repair in REPAIRS.items()
+    }
+    assert chosen == {"clean": {"0": "identity"}, "salt_and_pepper": {"4": max(means, key=means.get)}}
