@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepfake_pipeline.metrics.multiple import holm
+from deepfake_pipeline.metrics.intervals import Bootstrap, cluster_mean
+from deepfake_pipeline.metrics.multiple import bootstrap_p, holm
 
 FAMILIES = st.lists(st.floats(0, 1), max_size=12)
 
@@ -41,3 +42,25 @@ def test_a_test_without_a_value_counts_and_stays_without():
 def test_what_is_no_p_value_is_refused():
     with pytest.raises(ValueError, match="0 to 1"):
         holm([0.5, 1.5])
+
+
+def test_a_family_without_effects_is_called_one_seldom() -> None:
+    rng = np.random.default_rng(0)
+    called = sum(np.any(holm(rng.random(20)) <= 0.05) for _ in range(1000))
+    assert called == pytest.approx(50, abs=25)
+
+
+def test_the_p_of_a_bootstrap_is_near_that_of_a_normal_mean() -> None:
+    from scipy.stats import norm
+
+    values = np.random.default_rng(1).normal(0.15, 1, 200)
+    found = bootstrap_p(cluster_mean(values, np.arange(200), resamples=4000))
+    expected = 2 * norm.sf(abs(values.mean()) / (values.std() / np.sqrt(200)))
+    assert found == pytest.approx(expected, rel=0.25)
+
+
+def test_no_p_is_zero_and_one_that_is_not_defined_is_nan() -> None:
+    far = Bootstrap(np.array([5.0]), np.full((99, 1), 5.0), np.zeros((0, 1)), 0.95)
+    assert bootstrap_p(far) == pytest.approx(0.02)
+    nothing = Bootstrap(np.array([np.nan]), np.full((99, 1), np.nan), np.zeros((0, 1)), 0.95)
+    assert np.isnan(bootstrap_p(nothing))

@@ -1,9 +1,11 @@
-"""Many tests at once: p-values that keep the chance of a single false alarm among them."""
+"""P-values of bootstraps, and many tests at once: the chance of a single false alarm among them is kept."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from deepfake_pipeline.metrics.intervals import Bootstrap
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -33,3 +35,17 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     factors = np.arange(len(given), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(factors * given[order]), 1.0)
     return adjusted
+
+
+def bootstrap_p(bootstrap: Bootstrap, index: int = 0) -> float:
+    """Two-sided p-value of a statistic being 0: twice the smaller share of resamples on either side of 0.
+
+    The share counts one resample more than there are (Davison and Hinkley 1997, section 4.2), so that no p-value is 0.
+    nan where the statistic, or every resample of it, is not defined.
+    """
+    samples = bootstrap.samples[:, index]
+    samples = samples[np.isfinite(samples)]
+    if not len(samples) or not np.isfinite(bootstrap.value[index]):
+        return float("nan")
+    fewer = min(np.count_nonzero(samples <= 0), np.count_nonzero(samples >= 0))
+    return float(min(1.0, 2 * (fewer + 1) / (len(samples) + 1)))

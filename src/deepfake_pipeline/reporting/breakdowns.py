@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from deepfake_pipeline.faces.skin import TONES, tone
 from deepfake_pipeline.metrics.classification import Floats, auroc, ratio
-from deepfake_pipeline.metrics.families import bootstrap_p, holm
 from deepfake_pipeline.metrics.intervals import Bootstrap, Statistic, as_json, cluster_bootstrap
+from deepfake_pipeline.metrics.multiple import bootstrap_p, holm
 
 Figures = dict[str, Any]
 Parts = Mapping[str, NDArray[np.bool_]]

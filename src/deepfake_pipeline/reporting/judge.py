@@ -12,10 +12,10 @@ from scipy.special import expit
 
 from deepfake_pipeline.metrics.calibration import ece
 from deepfake_pipeline.metrics.classification import Floats, auroc, ratio
-from deepfake_pipeline.metrics.delong import auroc_difference
+from deepfake_pipeline.metrics.clustered_auroc import clustered_auroc
 from deepfake_pipeline.metrics.detection import detection_bootstrap
-from deepfake_pipeline.metrics.families import holm
 from deepfake_pipeline.metrics.intervals import Bootstrap, as_json, cluster_bootstrap, cluster_mean
+from deepfake_pipeline.metrics.multiple import holm
 from deepfake_pipeline.reporting.breakdowns import break_down
 from deepfake_pipeline.reporting.verdicts import (
     false_alarm_figures,
@@ -158,7 +158,8 @@ def _detection_by_condition(frame: pd.DataFrame, options: dict[str, Any]) -> tup
         enhanced, degraded = (
             _aligned(parts[name], faces).fake_probability.to_numpy() for name in ("enhanced", "degraded")
         )
-        p = auroc_difference(labels, enhanced, degraded, groups).p
+        scores = np.stack([enhanced, degraded], axis=1)
+        p = clustered_auroc(labels, scores, groups).contrast([1, -1]).p_value
         return {**_changes(on_clean, found["degraded"], found["enhanced"]), "p": None if np.isnan(p) else p}
 
     table: Figures = {}
