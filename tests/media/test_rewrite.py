@@ -69,9 +69,7 @@ def test_every_frame_is_changed_once_and_in_order(tmp_path: Path) -> None:
 
     rewrite_video(source, tmp_path / "b.mp4", negative)
     assert seen == NUMBERS
-    for (_, before), (_, after) in zip(
-        decoded_plainly(source), decoded_plainly(tmp_path / "b.mp4"), strict=True
-    ):
+    for (_, before), (_, after) in zip(decoded_plainly(source), decoded_plainly(tmp_path / "b.mp4"), strict=True):
         assert psnr(255 - before, after) > 35
 
 
@@ -96,9 +94,7 @@ def test_colours_are_those_of_the_source_matrix(colours: int, tmp_path: Path) ->
         stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
         stream.codec_context.colorspace = colours
         for _ in range(3):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(
-                format="yuv420p", dst_colorspace=colours
-            )
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", dst_colorspace=colours)
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
     rewrite_video(source, tmp_path / "b.mp4", same)
@@ -151,9 +147,7 @@ class TestRefusals:
         )
 
     def test_a_damaged_video_is_not_written_in_part(self, tmp_path: Path) -> None:
-        source = write_video(
-            tmp_path / "cut.mp4", [counted(n) for n in NUMBERS], container={"movflags": "faststart"}
-        )
+        source = write_video(tmp_path / "cut.mp4", [counted(n) for n in NUMBERS], container={"movflags": "faststart"})
         data = source.read_bytes()
         source.write_bytes(data[: len(data) * 2 // 3])
         found = refused(source, tmp_path / "out/cut.mp4")

@@ -73,9 +73,7 @@ def rewrite_video(
         beside.unlink(missing_ok=True)
 
 
-def _write(
-    video: Played, path: Path, container: str, change: Callable[[RGBImage], RGBImage], description: str
-) -> None:
+def _write(video: Played, path: Path, container: str, change: Callable[[RGBImage], RGBImage], description: str) -> None:
     import av
 
     parts = iter(progress(video.parts, description))

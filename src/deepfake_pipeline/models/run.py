@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from deepfake_pipeline.models.detector import Detector
+from deepfake_pipeline.models.enhancer import Enhancer
 from deepfake_pipeline.models.inputs import to_network, to_pictures
+from deepfake_pipeline.tables.errors import UserError
 
 BATCH = 32
 
@@ -82,9 +84,30 @@ class DetectorRunner(NetworkRunner):
 class EnhancerRunner(NetworkRunner):
     """Restores pictures of one size, in bfloat16 where the device computes it natively."""
 
+    network: Enhancer
+
     @torch.inference_mode()
-    def enhance(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Restored uint8 ``(N, H, W, 3)`` from uint8 of the same shape."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=computes_bfloat16(self.device.type)):
-            parts = [to_pictures(self.network(batch)).cpu().numpy() for batch in self._batches(pictures, None)]
+    def enhance(self, pictures: NDArray[np.uint8], condition: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
+        """Restored uint8 ``(N, H, W, 3)`` from uint8 of the same shape.
+
+        Args:
+            pictures: of one size.
+            condition: float32 ``(N, len(conditions))``, see :class:`models.enhancer.Enhancer`; None = not known.
+
+        Raises:
+            UserError: the network gives values that are no numbers.
+        """
+        parts = []
+        for number, batch in enumerate(self._batches(pictures, None)):
+            told = None
+            if condition is not None:
+                rows = condition[number * BATCH : (number + 1) * BATCH]
+                told = torch.from_numpy(np.array(rows, np.float32)).to(self.device)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=computes_bfloat16(self.device.type)):
+                restored = self.network(batch, told)
+            if not torch.isfinite(restored).all():
+                raise UserError(
+                    "the enhancer gives values that are no numbers: train it again, at a lower learning rate"
+                )
+            parts.append(to_pictures(restored).cpu().numpy())
         return np.concatenate(parts) if parts else pictures

@@ -7,7 +7,7 @@ or where a run was interrupted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -32,9 +32,22 @@ class Feed(Protocol):
         """Number of samples an epoch."""
         ...
 
-    def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Any]:
         """Pictures and targets of the samples ``rows``."""
         ...
+
+
+class Wanted(NamedTuple):
+    """What degraded pictures should become, and what is known of them.
+
+    Attributes:
+        clean: uint8 ``(N, H, W, 3)``.
+        condition: float32 ``(N, K)``: severity over 5 of the degradation that a picture has, one of K, else 0; all
+            zeros where it is not told.
+    """
+
+    clean: Tensor
+    condition: Tensor
 
 
 class LabelledFaces:
@@ -116,7 +129,7 @@ class SelfBlendedFaces(LabelledFaces):
         return pictures, labels
 
 
-class _EpochBatches(Dataset[tuple[Tensor, Tensor]]):
+class _EpochBatches(Dataset[tuple[Tensor, Any]]):
     """The batches of one epoch, addressed by their number."""
 
     def __init__(self, feed: Feed, batches: Sequence[NDArray[np.intp]], epoch: int) -> None:
@@ -125,7 +138,7 @@ class _EpochBatches(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, number: int) -> tuple[Tensor, Any]:
         return self.feed.batch(self.batches[number], self.epoch)
 
 
@@ -151,7 +164,7 @@ def _shuffled(count: int, clusters: NDArray[Any] | None, rng: np.random.Generato
 
 def loader(
     feed: Feed, batch_size: int, *, epoch: int = 0, draw: int = 0, seed: int | None = None, workers: int = 0
-) -> DataLoader[tuple[Tensor, Tensor]]:
+) -> DataLoader[tuple[Tensor, Any]]:
     """Batches of one epoch: shuffled when a seed is given, else in order.
 
     A last batch of a single face is left out when shuffled: batch normalisation cannot train on it.
