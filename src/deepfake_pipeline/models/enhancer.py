@@ -30,7 +30,7 @@ class Enhancer(nn.Module):
         Raises:
             ValueError: it has another shape.
         """
-        shape = (len(images), len(self.conditions))
+        shape = (images.shape[0], len(self.conditions))
         if condition is None:
             return images.new_zeros(shape)
         if tuple(condition.shape) != shape:
@@ -79,12 +79,12 @@ class LightMap(nn.Module):
 
     def forward(self, fine: Tensor, coarse: Tensor, fold: int) -> Tensor:
         """Factors ``(N, 1, H, W)`` from features at 1/fold of the picture's size and from the bottom's."""
-        height, width = fine.shape[-2] * fold, fine.shape[-1] * fold
-        maps = [
-            functional.interpolate(part.float(), (height, width), mode="bilinear", align_corners=False)
-            for part in (self.fine(fine), self.coarse(coarse))
-        ]
-        return torch.exp(maps[0] + maps[1])
+        logarithm = self.fine(fine).float() + _scaled(self.coarse(coarse).float(), fine.shape[-2], fine.shape[-1])
+        return torch.exp(_scaled(logarithm, fine.shape[-2] * fold, fine.shape[-1] * fold))
+
+
+def _scaled(maps: Tensor, height: int, width: int) -> Tensor:
+    return functional.interpolate(maps, (height, width), mode="bilinear", align_corners=False)
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
