@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from torch import nn
 
 from deepfake_pipeline.models import fused
 from deepfake_pipeline.models.detector import Detector
-from deepfake_pipeline.models.enhancer import Enhancer
 from deepfake_pipeline.models.inputs import to_network, to_pictures
 from deepfake_pipeline.tables.errors import UserError
 
@@ -48,7 +48,7 @@ class NetworkRunner:
 
     def __init__(self, network: nn.Module, accelerator: str = "auto") -> None:
         self.device = pick_device(accelerator)
-        self.network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: Any = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _batches(self, pictures: NDArray[np.uint8], size: int | None) -> list[torch.Tensor]:
         return [
@@ -90,17 +90,16 @@ class DetectorRunner(NetworkRunner):
 class EnhancerRunner(NetworkRunner):
     """Restores pictures of one size in the fastest form that is exact enough.
 
-    On a CPU that is :mod:`models.fused` in bfloat16 where the CPU computes it natively, else in float32, and the plain
-    network where neither comes within half a step of a pixel of it. What is taken depends on the machine's features
-    and the network alone, never on a clock, so that a run can be repeated.
+    On a CPU the convolutions are :mod:`models.fused` where the network has any that can be, and the network computes
+    in bfloat16 where the CPU does so natively and the result stays within half a step of a pixel; else in float32.
+    What is taken depends on the machine's features and the network alone, never on a clock, so that a run can be
+    repeated.
 
     Attributes:
-        backend: what was taken: ``fused bfloat16``, ``fused float32`` or ``float32``; on CUDA ``bfloat16``.
+        backend: what was taken: ``bfloat16`` or ``float32``, ``fused`` or not.
     """
 
-    network: Enhancer
-
-    def __init__(self, network: Enhancer, accelerator: str = "auto") -> None:
+    def __init__(self, network: nn.Module, accelerator: str = "auto") -> None:
         super().__init__(network, accelerator)
         self.dtype = torch.bfloat16 if computes_bfloat16(self.device.type) else torch.float32
         self.backend = str(self.dtype).removeprefix("torch.")
@@ -109,16 +108,14 @@ class EnhancerRunner(NetworkRunner):
         logger.debug("the enhancer runs as %s", self.backend)
 
     def _choose(self) -> None:
-        forms = [form for form in (self.dtype, torch.float32) if fused.is_available()]
-        for dtype in forms:
+        for dtype in dict.fromkeys((self.dtype, torch.float32)):
             form = fused.fused(self.network, dtype)
             if fused.difference(self.network, form, dtype) <= fused.TOLERANCE:
+                kind = "" if form is self.network else "fused "
                 self.network, self.dtype = form, dtype
-                self.backend = f"fused {dtype}".replace("torch.", "")
+                self.backend = kind + str(dtype).removeprefix("torch.")
                 return
-        self.dtype, self.backend = torch.float32, "float32"
 
-    @torch.inference_mode()
     def enhance(self, pictures: NDArray[np.uint8], condition: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
         """Restored uint8 ``(N, H, W, 3)`` from uint8 of the same shape.
 
@@ -131,14 +128,25 @@ class EnhancerRunner(NetworkRunner):
         """
         if not len(pictures):
             return pictures
-        told = None if condition is None else torch.from_numpy(np.array(condition, np.float32)).to(self.device)
+        told = None if condition is None else np.asarray(condition, np.float32)
         size = BATCH if self.device.type != "cpu" else max(1, CACHED_PIXELS // pictures[0, :, :, 0].size)
-        parts = []
-        for at in range(0, len(pictures), size):
-            batch = to_network(torch.from_numpy(np.array(pictures[at : at + size])).to(self.device))
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
-                restored = self.network(batch, None if told is None else told[at : at + size])
-            if not torch.isfinite(restored).all():
-                raise UserError("the enhancer gives values that are no numbers: train it at a lower learning rate")
-            parts.append(to_pictures(restored).cpu().numpy())
-        return np.concatenate(parts)
+        batches = [
+            (pictures[at : at + size], None if told is None else told[at : at + size])
+            for at in range(0, len(pictures), size)
+        ]
+        threads = min(torch.get_num_threads(), len(batches)) if self.device.type == "cpu" else 1
+        if threads == 1:
+            return np.concatenate([self._enhance(*batch) for batch in batches])
+        # Cores with a batch each wait for nobody; cores that share the layers of one wait after every layer.
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return np.concatenate(list(pool.map(lambda batch: self._enhance(*batch), batches)))
+
+    @torch.inference_mode()
+    def _enhance(self, pictures: NDArray[np.uint8], told: NDArray[np.float32] | None) -> NDArray[np.uint8]:
+        images = to_network(torch.from_numpy(np.array(pictures)).to(self.device))
+        condition = None if told is None else torch.from_numpy(told).to(self.device)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            restored = self.network(images, condition)
+        if not torch.isfinite(restored).all():
+            raise UserError("the enhancer gives values that are no numbers: train it at a lower learning rate")
+        return to_pictures(restored).cpu().numpy()
