@@ -68,9 +68,9 @@ class FreshlyDegraded:
     def _sample(self, row: int, epoch: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         clean = np.asarray(self.faces.images[row])
         rng = np.random.default_rng(stable_seed("degrade", self.seed, epoch, row))
-        recipes = self._recipes(rng)
-        told = len(recipes) == 1 and rng.random() < self.config.told_share
-        condition = condition_of(recipes[0] if told else None, self.told)
+        recipes, known = self._recipes(rng)
+        told = rng.random() < self.config.told_share
+        condition = condition_of(known if told else None, self.told)
         degraded = apply_chain(recipes, clean)
         if not self.config.patch:
             return degraded, clean, condition
@@ -80,13 +80,15 @@ class FreshlyDegraded:
         window = (slice(top, top + side), slice(left, left + side))
         return degraded[window], clean[window], condition
 
-    def _recipes(self, rng: np.random.Generator) -> tuple[Recipe, ...]:
+    def _recipes(self, rng: np.random.Generator) -> tuple[tuple[Recipe, ...], Recipe | None]:
+        """What a sample goes through, and of that what the network may be told."""
         draw = rng.random()
         if draw < self.config.clean_share:
-            return ()
+            return (), None
         if draw < self.config.clean_share + self.config.chain_share:
-            return random_chain(rng, self.degradations, self.severities)
-        return (random_recipe(rng, self.degradations, self.severities),)
+            return random_chain(rng, self.degradations, self.severities), None
+        recipe = random_recipe(rng, self.degradations, self.severities)
+        return (recipe,), recipe
 
 
 class DegradedPairs:
