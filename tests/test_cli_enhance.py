@@ -11,6 +11,7 @@ from PIL import Image
 from deepfake_pipeline.cli import cli
 from deepfake_pipeline.media.render import render_face
 from deepfake_pipeline.metrics.fidelity import psnr
+from tests.media.clips import decoded_plainly, write_video
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,6 +64,32 @@ def test_mistakes_are_one_line_and_sources_are_safe(source, tmp_path):
     assert clash.exit_code == 1
     assert "is a source itself" in clash.stderr
     assert np.array_equal(np.asarray(Image.open(folder / "below/face.png")), spoiled)
+
+
+def test_a_video_among_pictures_is_restored_frame_by_frame(source, tmp_path):
+    folder, _, spoiled = source
+    write_video(folder / "clip.mp4", [spoiled] * 3, sound=True)
+    (folder / "cut.mp4").write_bytes((folder / "clip.mp4").read_bytes()[:200])
+    result = enhance(folder, "--out", tmp_path / "out", "--repair", "median3")
+    assert result.exit_code == 0
+    assert "1 restored" not in result.stderr
+    assert "2 refused, 2 restored" in result.stderr
+    assert "cut.mp4: unreadable" in result.stderr
+    frames = decoded_plainly(tmp_path / "out" / "clip.mp4")
+    assert len(frames) == 3
+    before = decoded_plainly(folder / "clip.mp4")
+    for (time, image), (old_time, old) in zip(frames, before, strict=True):
+        assert time == old_time
+        assert psnr(cv2.medianBlur(old, 3), image) > 35
+
+
+def test_two_sources_never_become_one_file(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(render_face(0, 0).image).save(tmp_path / folder / "face.png")
+    result = enhance(tmp_path / "a/face.png", tmp_path / "b/face.png", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "would both become" in result.stderr
 
 
 def test_nothing_restored_is_status_one(tmp_path):

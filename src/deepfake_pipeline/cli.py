@@ -240,9 +240,11 @@ def enhance(
     accelerator: str,
     env: str | None,
 ) -> None:
-    """Restore pictures, or folders of pictures: alpha, EXIF and format stay, sources are never changed.
+    """Restore pictures and videos, or folders of them; sources are never changed.
 
-    The exit status is 1 only if nothing could be restored.
+    Of pictures, alpha, EXIF and format stay. Videos are written as VP9 (.mp4, .mkv and .webm keep their container,
+    others become NAME.mkv); their sound is copied as it is, and every frame keeps its time. The exit status is 1 only
+    if nothing could be restored.
     """
     from deepfake_pipeline.scoring.enhance import build_repair, enhance_files
     from deepfake_pipeline.scoring.release import find_release

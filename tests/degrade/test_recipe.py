@@ -106,6 +106,9 @@ def test_each_step_of_severity_is_worse(name: str, kind: str) -> None:
     assert similarity[0] < 0.98
 
 
+SIZES_MAY_DIFFER = {("defocus", 1): 0.1}  # a disc of 2 px covers few pixels, and the finest detail is what it takes
+
+
 @pytest.mark.parametrize("name", ["gaussian_blur", "motion_blur", "defocus", "shadow", "salt_and_pepper"])
 @pytest.mark.parametrize("severity", [1, 3, 5])
 def test_a_severity_means_the_same_at_160_and_256_pixels(name: str, severity: int) -> None:
@@ -114,7 +117,7 @@ def test_a_severity_means_the_same_at_160_and_256_pixels(name: str, severity: in
         images = pictures(size)[:3]
         recipes = [draw_recipe(str(number), name, severity, 0) for number in range(3)]
         means.append(np.mean([ssim(i, apply(r, i)) for i, r in zip(images, recipes, strict=True)]))
-    assert means[0] == pytest.approx(means[1], abs=0.1)
+    assert means[0] == pytest.approx(means[1], abs=SIZES_MAY_DIFFER.get((name, severity), 0.08))
 
 
 def test_random_recipes_spread_over_names_and_severities_and_repeat_with_their_generator() -> None:

@@ -19,7 +19,13 @@ from deepfake_pipeline.tables.errors import UserError
 
 PUBLISHED = {"recurrent_unet": 134_067, "meso4": 27_977, "mesoinception4": 28_615, "cnn3": 44_396_609}
 TRUNKS = {"xception": 20_806_952, "efficientnet_b0": 4_007_548, "resnet18": 11_176_512}  # published without classifier
-OURS = {"resnet_small": 1_423_633, "hybrid": 1_059_841, "frequency": 1_425_345}
+OURS = {
+    "resnet_small": 1_423_633,
+    "hybrid": 1_059_841,
+    "frequency": 1_425_345,
+    "recurrent_unet_wide": 523_182,
+    "nafnet": 367_358,
+}
 
 
 def pictures(count, side, seed=0):

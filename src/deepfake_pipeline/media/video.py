@@ -10,8 +10,8 @@ import stat
 import time
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -175,6 +175,36 @@ def sample_frames(
             yield damage
 
 
+class Played(NamedTuple):
+    """A file that is read once from its beginning, with its sound.
+
+    Attributes:
+        picture: PyAV's stream of the picture.
+        sound: PyAV's streams of the sound; not decoded.
+        parts: decoded frames and packets of sound, as they lie in the file.
+        upright: RGB uint8 ``(H, W, 3)`` of a frame.
+        paused: time that passes in it is not counted against the file.
+    """
+
+    picture: Any
+    sound: tuple[Any, ...]
+    parts: Iterator[Any]
+    upright: Callable[[Frame], RGBImage]
+    paused: Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def played(path: Path, limits: VideoLimits = _LIMITS) -> Iterator[Played]:
+    """Open a file to read all of it; one frame is in memory at a time.
+
+    Raises:
+        Refused: as :func:`sample_frames`; from the parts too, and at their end where any of them is damaged.
+    """
+    with _opened(path, limits) as video:
+        sound = tuple(video.container.streams.audio)
+        yield Played(video.stream, sound, video.interleaved(sound), upright, video.paused)
+
+
 @dataclass(frozen=True)
 class _Index:
     """Times of all frames of a file and of its key frames, in units of the stream, rising."""
@@ -238,17 +268,36 @@ class _Video:
     def decoded(self) -> Iterator[Frame]:
         """Frames from where the file stands, as they are shown; what is damaged is left out and noted."""
         for packet in self._packets(flush=True):
-            try:
-                frames = packet.decode()
-            except _failures() as error:
-                self.note(_one_line(error))
+            yield from self._frames(packet)
+
+    def interleaved(self, sound: Sequence[Any]) -> Iterator[Any]:
+        """Frames, and packets of sound, as they lie in the file; what is damaged is refused at the end."""
+        any_frame = False
+        for packet in self._packets(flush=True, sound=sound):
+            if packet.stream_index != self.stream.index:
+                if packet.size:
+                    yield packet
                 continue
-            for frame in frames:
-                if frame.is_corrupt or frame.pts is None:
-                    self.note("frames that cannot be decoded")
-                    continue
-                self._check(frame)
+            for frame in self._frames(packet):
+                any_frame = True
                 yield frame
+        if not any_frame:
+            raise self.nothing()
+        if damage := self.damaged():
+            raise damage
+
+    def _frames(self, packet: Any) -> Iterator[Frame]:
+        try:
+            frames = packet.decode()
+        except _failures() as error:
+            self.note(_one_line(error))
+            return
+        for frame in frames:
+            if frame.is_corrupt or frame.pts is None:
+                self.note("frames that cannot be decoded")
+                continue
+            self._check(frame)
+            yield frame
 
     def first(self) -> Frame:
         """The first frame that can be decoded.
@@ -261,8 +310,8 @@ class _Video:
             raise self.nothing()
         return frame
 
-    def _packets(self, flush: bool = False) -> Iterator[Any]:
-        packets = self.container.demux(self.stream)
+    def _packets(self, flush: bool = False, sound: Sequence[Any] = ()) -> Iterator[Any]:
+        packets = self.container.demux(self.stream, *sound)
         while True:
             self._check_time()
             try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from deepfake_pipeline.models.cnn3 import Cnn3
 from deepfake_pipeline.models.detector import Detector, DetectorOutput
 from deepfake_pipeline.models.efficientnet_b0 import EfficientNetB0
+from deepfake_pipeline.models.enhancer import Enhancer
 from deepfake_pipeline.models.ensemble import Ensemble
 from deepfake_pipeline.models.frequency import Frequency
 from deepfake_pipeline.models.hybrid import Hybrid
 from deepfake_pipeline.models.meso4 import Meso4
 from deepfake_pipeline.models.mesoinception4 import MesoInception4
-from deepfake_pipeline.models.recurrent_unet import RecurrentUNet
+from deepfake_pipeline.models.nafnet import NafNet
+from deepfake_pipeline.models.recurrent_unet import RecurrentUNet, RecurrentUNetWide
 from deepfake_pipeline.models.resnet18 import ResNet18
 from deepfake_pipeline.models.resnet_small import ResNetSmall
 from deepfake_pipeline.models.xception import Xception
@@ -27,6 +29,10 @@ DETECTORS: dict[str, type[Detector]] = {
     "frequency": Frequency,
     "ensemble": Ensemble,
 }
-ENHANCERS: dict[str, type[RecurrentUNet]] = {"recurrent_unet": RecurrentUNet}
+ENHANCERS: dict[str, type[Enhancer]] = {
+    "recurrent_unet": RecurrentUNet,
+    "recurrent_unet_wide": RecurrentUNetWide,
+    "nafnet": NafNet,
+}
 
-__all__ = ["DETECTORS", "ENHANCERS", "Detector", "DetectorOutput", "RecurrentUNet"]
+__all__ = ["DETECTORS", "ENHANCERS", "Detector", "DetectorOutput", "Enhancer", "RecurrentUNet"]

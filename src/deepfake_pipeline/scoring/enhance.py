@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_pipeline.engine import progress
-from deepfake_pipeline.media.images import ImageLimits
+from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits
+from deepfake_pipeline.media.kinds import kind_of_file
 from deepfake_pipeline.media.paths import walk_files
+from deepfake_pipeline.media.rewrite import rewrite_video, rewritten_name
 from deepfake_pipeline.media.scan import read_bytes
+from deepfake_pipeline.media.video import VideoLimits
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.pictures import repair_picture
@@ -53,35 +57,69 @@ def build_repair(name: str, release: Release, accelerator: str = "auto") -> Call
 
 
 def enhance_files(
-    paths: Sequence[Path], out: Path, repair: Callable[[Image], Image], limits: ImageLimits | None = None
+    paths: Sequence[Path],
+    out: Path,
+    repair: Callable[[Image], Image],
+    limits: ImageLimits | None = None,
+    video_limits: VideoLimits | None = None,
 ) -> Iterator[Enhanced]:
-    """Repair pictures and folders of pictures, one after the other.
+    """Repair pictures, videos and folders of them, one after the other.
 
     Args:
         paths: files and folders; a folder stands for every file below it, and keeps its shape below ``out``.
         out: folder to write to; files are written beside and then renamed.
         repair: what :func:`build_repair` gave.
-        limits: of the files.
+        limits: of pictures.
+        video_limits: of videos.
 
     Raises:
-        UserError: an output would replace a source, or the folder cannot be written.
+        UserError: an output would replace a source or another output, or the folder cannot be written.
     """
-    limits = limits or ImageLimits()
-    jobs = [(source, out / name) for source, name in _jobs(paths)]
-    sources = {source.resolve() for source, _ in jobs}
-    if clash := next((target for _, target in jobs if target.resolve() in sources), None):
-        raise UserError(f"{clash} is a source itself: choose another folder for --out")
-    for source, target in progress(jobs, "enhance", len(jobs)):
+    limits, video_limits = limits or ImageLimits(), video_limits or VideoLimits()
+    jobs = [_job(source, out / name) for source, name in _sources(paths)]
+    _refuse_clashes(jobs)
+    for source, target, is_video in progress(jobs, "enhance", len(jobs)):
         try:
-            data = repair_picture(read_bytes(source, limits), repair, limits)
+            if is_video:
+                rewrite_video(source, target, repair, video_limits)
+            else:
+                _write(repair_picture(read_bytes(source, limits), repair, limits), target)
         except Refused as refused:
             yield Enhanced(source, None, refused)
-            continue
-        _write(data, target)
-        yield Enhanced(source, target, None)
+        except OSError as error:
+            raise UserError(f"cannot write {target}: {error.strerror or error}") from error
+        else:
+            yield Enhanced(source, target, None)
 
 
-def _jobs(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+class _Job(NamedTuple):
+    source: Path
+    target: Path
+    is_video: bool
+
+
+def _job(source: Path, target: Path) -> _Job:
+    head = b""
+    with suppress(OSError):  # whoever reads it says what is wrong
+        if source.is_file():
+            with source.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+    is_video = kind_of_file(source.name, head) == "video"
+    return _Job(source, rewritten_name(target) if is_video else target, is_video)
+
+
+def _refuse_clashes(jobs: Sequence[_Job]) -> None:
+    sources = {job.source.resolve() for job in jobs}
+    targets: dict[Path, Path] = {}
+    for source, target, _ in jobs:
+        if target.resolve() in sources:
+            raise UserError(f"{target} is a source itself: choose another folder for --out")
+        if other := targets.get(target):
+            raise UserError(f"{source} and {other} would both become {target}: enhance them one after the other")
+        targets[target] = source
+
+
+def _sources(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
     for path in paths:
         if path.is_dir():
             yield from ((path / name, Path(name)) for name in walk_files(path))
@@ -91,9 +129,6 @@ def _jobs(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
 
 def _write(data: bytes, target: Path) -> None:
     beside = target.with_name(f".{target.name}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(data)
-        beside.replace(target)
-    except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror}") from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside.write_bytes(data)
+    beside.replace(target)

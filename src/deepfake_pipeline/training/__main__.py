@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from deepfake_pipeline.degrade import DEGRADATIONS
 from deepfake_pipeline.engine import tune_malloc, use_threads
 from deepfake_pipeline.models import DETECTORS, ENHANCERS
 from deepfake_pipeline.models.store import network_bytes
@@ -67,8 +68,9 @@ def _train(options: argparse.Namespace, train: PackedFaces, validation: PackedFa
     common: Any = {"network": options.network, "network_config": network_config, "settings": settings}
     if options.network in DETECTORS:
         return train_detector(train, validation, runtime=runtime, **common)
-    recipes = evenly_degraded(validation, options.seed)
-    return train_enhancer(train, validation, recipes, runtime=runtime, **common)
+    names = options.degradations
+    recipes = evenly_degraded(validation, options.seed, degradations=names)
+    return train_enhancer(train, validation, recipes, runtime=runtime, degradations=names, **common)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--network-config", default="{}", help="JSON: fields of the network's configuration")
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings to change in the preset")
+    parser.add_argument(
+        "--degradations",
+        nargs="+",
+        choices=DEGRADATIONS,
+        default=list(DEGRADATIONS),
+        metavar="NAME",
+        help="of enhancers",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--loader-workers", type=int, default=0)

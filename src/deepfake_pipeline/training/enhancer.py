@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES, Recipe
+from deepfake_pipeline.metrics.fidelity import psnr
+from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import build_network
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import EnhancerTraining
 from deepfake_pipeline.training.restoration import DegradedPairs, FreshlyDegraded
 from deepfake_pipeline.training.result import Fitted, Runtime
+
+logger = logging.getLogger(__name__)
 
 
 def train_enhancer(
@@ -27,17 +34,48 @@ def train_enhancer(
     degradations: Sequence[str] = tuple(DEGRADATIONS),
     severities: Sequence[int] = SEVERITIES,
 ) -> Fitted:
-    """Train on freshly degraded training faces; the recipes of validation faces choose the epoch."""
+    """Train on freshly degraded training faces; the recipes of validation faces choose the epoch.
+
+    A conditional training tells the network of ``degradations``, unless its configuration names others.
+
+    Raises:
+        UserError: the network gives values that are no numbers.
+    """
     facts = train_faces.fingerprint(), [str(r) for r in validation_recipes], tuple(degradations), tuple(severities)
     from deepfake_pipeline.training.loop import fit  # late: Lightning takes seconds to load
     from deepfake_pipeline.training.tasks import EnhancerTask
 
-    return fit(
+    if settings.conditional:
+        network_config = {"conditions": tuple(degradations), **network_config}
+    validation = DegradedPairs(validation_faces, validation_recipes, network_config.get("conditions") or degradations)
+    fitted = fit(
         partial(build_network, network, network_config),
         EnhancerTask,
-        FreshlyDegraded(train_faces, degradations, severities, settings, runtime.seed),
-        DegradedPairs(validation_faces, validation_recipes),
+        FreshlyDegraded(train_faces, degradations, severities, settings, runtime.seed, validation.degradations),
+        validation,
         settings,
         runtime,
         fingerprint=hashlib.blake2b(repr(facts).encode()).hexdigest(),
     )
+    check_gain(fitted.network, validation, validation_recipes)
+    return fitted
+
+
+def check_gain(network: Any, pairs: DegradedPairs, recipes: Sequence[Recipe]) -> dict[str, float]:
+    """Gain in PSNR of each degradation, in dB, logged; what gains nothing is warned of.
+
+    Raises:
+        UserError: the network gives values that are no numbers.
+    """
+    condition = pairs.conditions if network.conditions else None
+    restored = EnhancerRunner(network, "cpu").enhance(pairs.degraded, condition)
+    trios = zip(pairs.clean, pairs.degraded, restored, strict=True)
+    gains = np.array([psnr(clean, after) - psnr(clean, before) for clean, before, after in trios])
+    kinds = np.array([recipe.degradation for recipe in recipes])
+    by_kind = {str(kind): float(gains[kinds == kind].mean()) for kind in sorted(set(kinds))}
+    logger.info("the enhancer gains, in dB: %s", ", ".join(f"{kind} {gain:+.2f}" for kind, gain in by_kind.items()))
+    if np.array_equal(restored, pairs.degraded):
+        logger.warning("the enhancer changes nothing: train it longer, or on more faces")
+    elif losing := [kind for kind, gain in by_kind.items() if gain <= 0]:
+        logger.warning("the enhancer does not gain on %s: train it longer, or on more faces", ", ".join(losing))
+    return by_kind

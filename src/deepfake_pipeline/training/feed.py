@@ -7,7 +7,7 @@ or where a run was interrupted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -34,6 +34,19 @@ class Feed(Protocol):
     def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Any]:
         """Pictures and targets of the samples ``rows``; targets are a tensor, or a tuple of them."""
         ...
+
+
+class Wanted(NamedTuple):
+    """What degraded pictures should become, and what is known of them.
+
+    Attributes:
+        clean: uint8 ``(N, H, W, 3)``.
+        condition: float32 ``(N, K)``: severity over 5 of the degradation that a picture has, one of K, else 0; all
+            zeros where it is not told.
+    """
+
+    clean: Tensor
+    condition: Tensor
 
 
 class _EpochBatches(Dataset[tuple[Tensor, Any]]):

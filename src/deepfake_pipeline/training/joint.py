@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES, Recipe, draw_recipe
-from deepfake_pipeline.metrics.fidelity_torch import psnr_batch
+from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES, Recipe
 from deepfake_pipeline.models import Detector
+from deepfake_pipeline.models.enhancer import Enhancer
 from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.models.store import load_network, network_bytes
 from deepfake_pipeline.tables.errors import UserError
@@ -24,7 +24,7 @@ from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import JointTraining
 from deepfake_pipeline.training.restoration import DegradedPairs, FreshlyDegraded
 from deepfake_pipeline.training.result import Fitted, Runtime
-from deepfake_pipeline.training.tasks import Task
+from deepfake_pipeline.training.tasks import EnhancerTask
 
 
 class LabelledPairs:
@@ -43,13 +43,13 @@ class LabelledPairs:
         return len(self.pairs)
 
     def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Any]:
-        """Degraded faces uint8 ``(N, H, W, 3)``; clean ones and labels float32 ``(N,)``."""
-        degraded, clean = self.pairs.batch(rows, epoch)
-        return degraded, (clean, torch.from_numpy(self.labels[rows]))
+        """Degraded faces uint8 ``(N, H, W, 3)``; what is wanted of them, and labels float32 ``(N,)``."""
+        degraded, wanted = self.pairs.batch(rows, epoch)
+        return degraded, (wanted, torch.from_numpy(self.labels[rows]))
 
 
-class JointTask(Task):
-    """Negative PSNR in dB, as an enhancer's loss, plus a weight times the cross-entropy of a frozen detector."""
+class JointTask(EnhancerTask):
+    """An enhancer's loss in dB, plus a weight times the cross-entropy of a frozen detector."""
 
     settings: JointTraining
 
@@ -63,22 +63,18 @@ class JointTask(Task):
 
     def loss(self, pictures: Tensor, targets: Any, batch_number: int) -> Tensor:
         """Mean of the sum, in dB."""
-        clean, labels = targets
-        restored = self.network(to_network(pictures)).float()
+        wanted, labels = targets
+        restored = self._restored(to_network(pictures), wanted)
         crossed = self._cross_entropy(restored, labels)
-        return (_negative_psnr(restored, to_network(clean)) + self.settings.detection_weight * crossed).mean()
+        return (self._losses_of(restored, to_network(wanted.clean)) + self.settings.detection_weight * crossed).mean()
 
     def measure(self, pictures: Tensor, targets: Any) -> dict[str, Tensor]:
-        """Loss, PSNR in dB, its gain over doing nothing, and cross-entropy in nats, of each picture."""
-        before, clean, labels = to_network(pictures), to_network(targets[0]), targets[1]
-        after = self.network(before).float().clamp(0, 1)
-        crossed, psnr = self._cross_entropy(after, labels), psnr_batch(clean, after)
-        return {
-            "loss": _negative_psnr(after, clean) + self.settings.detection_weight * crossed,
-            "psnr": psnr,
-            "psnr_gain": psnr - psnr_batch(clean, before),
-            "cross_entropy": crossed,
-        }
+        """What is measured of an enhancer, and the cross-entropy in nats, which is part of the loss."""
+        wanted, labels = targets
+        figures = super().measure(pictures, wanted)
+        crossed = self._cross_entropy(self._restored(to_network(pictures), wanted).clamp(0, 1), labels)
+        loss = figures["loss"] + self.settings.detection_weight * crossed
+        return {**figures, "loss": loss, "cross_entropy": crossed}
 
     def _cross_entropy(self, restored: Tensor, labels: Tensor) -> Tensor:
         """In nats, ``(N,)``. The detector sees values in [0, 1], as it does when it judges."""
@@ -95,7 +91,7 @@ def train_jointly(
     validation_faces: PackedFaces,
     validation_recipes: Sequence[Recipe],
     *,
-    enhancer: nn.Module,
+    enhancer: Enhancer,
     detector: Detector,
     settings: JointTraining,
     runtime: Runtime,
@@ -131,32 +127,19 @@ def train_jointly(
     )
     row_of = {face_id.decode(): row for row, face_id in enumerate(validation_faces.face_ids)}
     judged = [row_of[recipe.face_id] for recipe in validation_recipes]
+    told = enhancer.config.conditions or tuple(degradations)
     return fit(
         partial(_restarted, start),
         partial(JointTask, detector=detector),
         LabelledPairs(
-            FreshlyDegraded(train_faces, degradations, severities, settings, runtime.seed), train_faces.labels
+            FreshlyDegraded(train_faces, degradations, severities, settings, runtime.seed, told), train_faces.labels
         ),
-        LabelledPairs(DegradedPairs(validation_faces, validation_recipes), validation_faces.labels[judged]),
+        LabelledPairs(DegradedPairs(validation_faces, validation_recipes, told), validation_faces.labels[judged]),
         settings,
         runtime,
         fingerprint=hashlib.blake2b(repr(facts).encode()).hexdigest(),
     )
 
 
-def even_recipes(
-    faces: PackedFaces, degradations: Sequence[str], severities: Sequence[int], seed: int, limit: int = 200
-) -> list[Recipe]:
-    """A recipe for each of the first faces, every degradation and severity in turn."""
-    kinds = [(name, severity) for severity in severities for name in degradations]
-    ids = [face_id.decode() for face_id in faces.face_ids[:limit]]
-    return [draw_recipe(face, *kinds[number % len(kinds)], seed) for number, face in enumerate(ids)]
-
-
 def _restarted(data: bytes) -> nn.Module:
     return load_network(data).train()  # Lightning leaves the mode as it finds it
-
-
-def _negative_psnr(restored: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:
-    """In dB, ``(N,)``; the floor on the squared error (50 dB) keeps untouched faces from ruling the mean."""
-    return 10 * torch.log10((restored - clean).square().mean((1, 2, 3)) + floor)

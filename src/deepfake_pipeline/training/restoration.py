@@ -10,10 +10,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES, Recipe, apply, draw_recipe, random_recipe
+from deepfake_pipeline.degrade import (
+    DEGRADATIONS,
+    SEVERITIES,
+    Recipe,
+    apply,
+    apply_chain,
+    draw_recipe,
+    random_chain,
+    random_recipe,
+)
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import EnhancerTraining
+from deepfake_pipeline.training.feed import Wanted
+
+GRID = 8
+"""Patches begin at multiples of it, in px: JPEG's blocks then lie in a patch as they lie in a face, and a network that
+halves the picture three times can learn where they are."""
 
 
 class FreshlyDegraded:
@@ -23,8 +37,9 @@ class FreshlyDegraded:
         faces: clean training faces.
         degradations: names of the degradations to draw from.
         severities: severities to draw from.
-        config: patch size and share of clean samples.
+        config: size of patches, shares of samples.
         seed: of the draws.
+        told: names in the order of the condition; by default the degradations.
     """
 
     def __init__(
@@ -34,57 +49,94 @@ class FreshlyDegraded:
         severities: Sequence[int],
         config: EnhancerTraining,
         seed: int,
+        told: Sequence[str] = (),
     ) -> None:
         self.clusters: NDArray[Any] | None = None
         self.faces, self.config, self.seed = faces, config, seed
+        self.told = tuple(told or degradations)
         self.degradations, self.severities = tuple(degradations), tuple(severities)
 
     def __len__(self) -> int:
         return len(self.faces)
 
-    def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Tensor]:
-        """Degraded and clean patches, each uint8 ``(N, patch, patch, 3)``."""
-        pairs = [self._pair(int(row), epoch) for row in rows]
-        degraded, clean = (np.stack(side) for side in zip(*pairs, strict=True))
-        return torch.from_numpy(degraded), torch.from_numpy(clean)
+    def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Wanted]:
+        """Degraded patches, uint8 ``(N, patch, patch, 3)``, and what is wanted."""
+        samples = [self._sample(int(row), epoch) for row in rows]
+        degraded, clean, condition = (torch.from_numpy(np.stack(side)) for side in zip(*samples, strict=True))
+        return degraded, Wanted(clean, condition)
 
-    def _pair(self, row: int, epoch: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _sample(self, row: int, epoch: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         clean = np.asarray(self.faces.images[row])
         rng = np.random.default_rng(stable_seed("degrade", self.seed, epoch, row))
-        if rng.random() < self.config.clean_share:
-            degraded = clean
-        else:
-            degraded = apply(random_recipe(rng, self.degradations, self.severities), clean)
-        height, width = clean.shape[:2]
-        side = min(self.config.patch or max(height, width), height, width)
+        recipes, known = self._recipes(rng)
+        told = rng.random() < self.config.told_share
+        condition = condition_of(known if told else None, self.told)
+        degraded = apply_chain(recipes, clean)
         if not self.config.patch:
-            return degraded, clean
-        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+            return degraded, clean, condition
+        height, width = clean.shape[:2]
+        side = min(self.config.patch, height, width)
+        top, left = (GRID * rng.integers((length - side) // GRID + 1) for length in (height, width))
         window = (slice(top, top + side), slice(left, left + side))
-        return degraded[window], clean[window]
+        return degraded[window], clean[window], condition
+
+    def _recipes(self, rng: np.random.Generator) -> tuple[tuple[Recipe, ...], Recipe | None]:
+        """What a sample goes through, and of that what the network may be told."""
+        draw = rng.random()
+        if draw < self.config.clean_share:
+            return (), None
+        if draw < self.config.clean_share + self.config.chain_share:
+            return random_chain(rng, self.degradations, self.severities), None
+        recipe = random_recipe(rng, self.degradations, self.severities)
+        return (recipe,), recipe
 
 
 class DegradedPairs:
-    """Fixed pairs of degraded and clean whole faces, one a recipe, made once and kept in memory."""
+    """Fixed pairs of degraded and clean whole faces, one a recipe, made once and kept in memory.
 
-    def __init__(self, faces: PackedFaces, recipes: Sequence[Recipe]) -> None:
+    Args:
+        faces: clean faces.
+        recipes: of some of them.
+        degradations: names, in the order of the condition; by default those of the recipes, by name.
+    """
+
+    def __init__(
+        self, faces: PackedFaces, recipes: Sequence[Recipe], degradations: Sequence[str] | None = None
+    ) -> None:
         self.clusters: NDArray[Any] | None = None
         row_of = {face_id.decode(): row for row, face_id in enumerate(faces.face_ids)}
         self.clean = np.stack([faces.images[row_of[recipe.face_id]] for recipe in recipes])
         self.degraded = np.stack([apply(recipe, image) for recipe, image in zip(recipes, self.clean, strict=True)])
+        self.degradations = tuple(degradations or sorted({recipe.degradation for recipe in recipes}))
+        self.conditions = np.stack([condition_of(recipe, self.degradations) for recipe in recipes])
 
     def __len__(self) -> int:
         return len(self.clean)
 
-    def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Tensor]:
-        """Degraded and clean faces, each uint8 ``(N, H, W, 3)``."""
-        return torch.from_numpy(self.degraded[rows]), torch.from_numpy(self.clean[rows])
+    def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Wanted]:
+        """Degraded faces, uint8 ``(N, H, W, 3)``, and what is wanted; every degradation is told."""
+        wanted = Wanted(torch.from_numpy(self.clean[rows]), torch.from_numpy(self.conditions[rows]))
+        return torch.from_numpy(self.degraded[rows]), wanted
 
 
-def evenly_degraded(faces: PackedFaces, seed: int, limit: int = 200) -> list[Recipe]:
+def condition_of(recipe: Recipe | None, degradations: Sequence[str]) -> NDArray[np.float32]:
+    """What a network is told of a face, float32 ``(len(degradations),)``: severity over 5; all 0 = nothing is told."""
+    condition = np.zeros(len(degradations), np.float32)
+    if recipe is not None and recipe.degradation in degradations:
+        condition[list(degradations).index(recipe.degradation)] = recipe.severity / SEVERITIES[-1]
+    return condition
+
+
+def evenly_degraded(
+    faces: PackedFaces,
+    seed: int,
+    limit: int = 200,
+    degradations: Sequence[str] = tuple(DEGRADATIONS),
+    severities: Sequence[int] = SEVERITIES,
+) -> list[Recipe]:
     """A recipe for each of the first faces, every degradation and severity in turn."""
     ids = [face_id.decode() for face_id in faces.face_ids[:limit]]
-    kinds = [(name, severity) for severity in SEVERITIES for name in DEGRADATIONS]
+    kinds = [(name, severity) for severity in severities for name in degradations]
     return [draw_recipe(face, *kinds[number % len(kinds)], seed) for number, face in enumerate(ids)]
 
 

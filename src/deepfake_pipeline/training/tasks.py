@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepfake_pipeline.metrics.classification import auroc
-from deepfake_pipeline.metrics.fidelity_torch import psnr_batch
-from deepfake_pipeline.models import Detector
+from deepfake_pipeline.metrics.fidelity_torch import psnr_batch, ssim_batch
+from deepfake_pipeline.models import Detector, Enhancer
 from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.training.augment import augment, mixup
 from deepfake_pipeline.training.config import DetectorTraining, EnhancerTraining, LoopConfig
+from deepfake_pipeline.training.feed import Wanted
 from deepfake_pipeline.training.labelled import Located
 
 
@@ -27,11 +28,11 @@ class Task(lightning.LightningModule):
         self.network: Any = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.settings, self.seed, self.steps = config, seed, steps
 
-    def loss(self, pictures: Tensor, targets: Tensor, batch_number: int) -> Tensor:
+    def loss(self, pictures: Tensor, targets: Any, batch_number: int) -> Tensor:
         """Mean training loss of a batch."""
         raise NotImplementedError
 
-    def measure(self, pictures: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    def measure(self, pictures: Tensor, targets: Any) -> dict[str, Tensor]:
         """Per-sample figures of a validation batch, each ``(N,)``; ``loss`` must be among them."""
         raise NotImplementedError
 
@@ -44,7 +45,7 @@ class Task(lightning.LightningModule):
         torch.manual_seed(stable_seed("epoch", self.seed, self.current_epoch))
         self._losses: list[Tensor] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Any], batch_idx: int) -> Tensor:
         loss = self.loss(*batch, batch_idx)
         self._losses.append(loss.detach())
         return loss
@@ -56,7 +57,7 @@ class Task(lightning.LightningModule):
     def on_validation_epoch_start(self) -> None:
         self._figures: list[dict[str, Tensor]] = []
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Any], batch_idx: int) -> None:
         self._figures.append({name: value.detach().cpu() for name, value in self.measure(*batch).items()})
 
     def on_validation_epoch_end(self) -> None:
@@ -139,25 +140,45 @@ class DetectorTask(Task):
 class EnhancerTask(Task):
     """PSNR as the loss (Chen et al. 2022, NAFNet), so that a slight degradation counts as much as a strong one.
 
-    With an absolute error a network learns to mend what is ruined and spoils what is nearly clean.
+    With an absolute error a network learns to mend what is ruined and spoils what is nearly clean. Structural
+    similarity may be part of it, as dB.
     """
 
+    network: Enhancer
     settings: EnhancerTraining
 
-    def loss(self, pictures: Tensor, targets: Tensor, batch_number: int) -> Tensor:
-        """Mean negative PSNR, in dB."""
-        return _negative_psnr(self.network(to_network(pictures)).float(), to_network(targets)).mean()
+    def loss(self, pictures: Tensor, targets: Wanted, batch_number: int) -> Tensor:
+        """Mean negative PSNR, in dB, and what is not similar in structure."""
+        return self._losses_of(self._restored(to_network(pictures), targets), to_network(targets.clean)).mean()
 
-    def measure(self, pictures: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Loss, PSNR in dB and its gain over doing nothing, of each picture."""
-        before, clean = to_network(pictures), to_network(targets)
-        after = self.network(before).float().clamp(0, 1)
+    def measure(self, pictures: Tensor, targets: Wanted) -> dict[str, Tensor]:
+        """Loss, PSNR in dB and its gain over doing nothing, of each picture, and which degradation it has."""
+        before, clean = to_network(pictures), to_network(targets.clean)
+        after = self._restored(before, targets).clamp(0, 1)
         psnr = psnr_batch(clean, after)
         return {
-            "loss": _negative_psnr(after, clean),
+            "loss": self._losses_of(after, clean),
             "psnr": psnr,
             "psnr_gain": psnr - psnr_batch(clean, before),
+            "kind": targets.condition.argmax(dim=1),
         }
+
+    def summarise(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        """Means over all pictures; and of the gain, that of the degradation which gains least."""
+        kinds = figures.pop("kind")
+        gains = [float(figures["psnr_gain"][kinds == kind].double().mean()) for kind in torch.unique(kinds)]
+        return {**super().summarise(figures), "val_psnr_gain_least": min(gains)}
+
+    def _restored(self, images: Tensor, targets: Wanted) -> Tensor:
+        condition = targets.condition if self.network.conditions else None
+        restored: Tensor = self.network(images, condition)
+        return restored.float()
+
+    def _losses_of(self, restored: Tensor, clean: Tensor) -> Tensor:
+        losses = _negative_psnr(restored, clean)
+        if weight := self.settings.ssim_weight:
+            losses = losses + weight * (1 - ssim_batch(clean, restored))
+        return losses
 
 
 def _negative_psnr(restored: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:

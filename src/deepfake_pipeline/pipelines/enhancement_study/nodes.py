@@ -8,9 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from deepfake_pipeline.media.study import DatasetStudy
+from deepfake_pipeline.models.enhancer import Enhancer
 from deepfake_pipeline.models.store import network_bytes
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.enhancement_study.params import EnhancementStudyParams
@@ -24,7 +23,8 @@ from deepfake_pipeline.tables import RecordStream, Table
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.tables.schemas import STUDY_SCORES
 from deepfake_pipeline.training.detector import train_detector
-from deepfake_pipeline.training.joint import even_recipes, train_jointly
+from deepfake_pipeline.training.joint import train_jointly
+from deepfake_pipeline.training.restoration import evenly_degraded
 from deepfake_pipeline.training.result import History
 
 Networks = dict[str, Any]
@@ -57,7 +57,7 @@ def train_detectors(
 def train_enhancers(
     train_faces: PackedFaces,
     validation_faces: PackedFaces,
-    enhancer: nn.Module,
+    enhancer: Enhancer,
     detectors: Networks,
     params: EnhancementStudyParams,
     compute: ComputeParams,
@@ -70,7 +70,7 @@ def train_enhancers(
         networks["joint"] = train_jointly(
             train_faces,
             validation_faces,
-            even_recipes(validation_faces, *kinds, compute.seed),
+            evenly_degraded(validation_faces, compute.seed, degradations=kinds[0], severities=kinds[1]),
             enhancer=enhancer,
             detector=detectors[Variant(params.detectors[0], PLAIN, params.seeds[0]).key],
             settings=params.joint,

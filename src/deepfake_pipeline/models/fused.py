@@ -1,0 +1,116 @@
+"""Enhancers on a CPU: convolution, normalisation and GELU in one pass of oneDNN, in bfloat16 where the CPU has it.
+
+A plain layer writes its result three times, and the GELU alone takes a quarter of the time. oneDNN computes all three
+while the numbers are still in a register; torch offers that to its own compiler as ``mkldnn._convolution_pointwise``,
+which needs no compiler on the machine. ``benchmarks/enhancement.py`` measures what it brings.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from deepfake_pipeline.models.enhancer import Enhancer
+from deepfake_pipeline.models.recurrent_unet import ConvNormAct, RecurrentBlock
+
+TOLERANCE = 0.5 / 255
+"""Root mean square by which a fast form may differ from float32: half a step of a pixel."""
+
+
+def is_available() -> bool:
+    """Whether this build of torch has oneDNN, and the call."""
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+
+
+def fused(network: Enhancer, dtype: torch.dtype) -> Enhancer:
+    """A copy for inference on a CPU, whose convolutions compute in ``dtype``; to be run under autocast to it.
+
+    The network itself where it has none that can be fused, or torch cannot.
+    """
+    if not is_available() or not any(isinstance(module, ConvNormAct) for module in network.modules()):
+        return network
+    made: Any = copy.deepcopy(network).eval()
+    for name, module in list(made.named_modules()):
+        if isinstance(module, RecurrentBlock):
+            made.set_submodule(name, _Block(module, dtype))
+        elif isinstance(module, ConvNormAct) and ".first" not in name:
+            made.set_submodule(name, _Layer(module, dtype))
+    fast: Enhancer = made.to(memory_format=torch.channels_last)
+    return fast
+
+
+@torch.inference_mode()
+def difference(network: Enhancer, other: Enhancer, dtype: torch.dtype) -> float:
+    """Root mean square between a network in float32 and another form of it, on a fixed picture of noise and slopes."""
+    slopes = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+    noise = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    pictures = torch.cat([slopes, noise, (slopes + slopes.transpose(2, 3) + 0.2 * noise) / 2.2])
+    with torch.autocast("cpu", dtype, enabled=dtype is not torch.float32):
+        found = other(pictures).float()
+    return float((found - network(pictures)).square().mean().sqrt())
+
+
+class _Convolution(nn.Module):
+    """A 3×3 convolution and the normalisation after it, as one."""
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        weight, bias = conv.weight, conv.bias
+        if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            weight, bias = fuse_conv_bn_weights(
+                weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            )
+        plain = weight.detach().to(dtype, memory_format=torch.channels_last)
+        # In the order in which oneDNN reads it, so that it need not be sorted anew for every picture.
+        packed = torch.ops.mkldnn._reorder_convolution_weight(plain, [1, 1], [1, 1], [1, 1], 1)
+        self.dtype, self.weight = dtype, packed
+        self.bias = None if bias is None else bias.detach().to(dtype)
+
+    def forward(self, x: Tensor, then: str = "none", how: str = "") -> Tensor:
+        """The convolution; ``then`` is what oneDNN computes on its result, ``how`` that is approximated."""
+        result: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x.to(self.dtype), self.weight, self.bias, [1, 1], [1, 1], [1, 1], 1, then, [], how
+        )
+        return result
+
+    def with_gelu(self, x: Tensor) -> Tensor:
+        """The convolution and an exact GELU."""
+        result: Tensor = self(x, "gelu", "none")
+        return result
+
+
+class _Layer(nn.Module):
+    """A :class:`ConvNormAct`."""
+
+    def __init__(self, layer: ConvNormAct, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.conv, self.film = _Convolution(layer.conv, layer.norm, dtype), layer.film
+
+    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+        if self.film.linear is None or told is None or not told.any():
+            return self.conv.with_gelu(x)
+        return functional.gelu(self.film(self.conv(x), told))
+
+
+class _Block(nn.Module):
+    """A :class:`RecurrentBlock`."""
+
+    def __init__(self, block: RecurrentBlock, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.first = _Layer(block.first, dtype)
+        self.steps = nn.ModuleList(_Convolution(block.recurrent, norm, dtype) for norm in block.norms)
+
+    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+        x = self.first(x, told)
+        state: Tensor | None = None
+        for step in self.steps:
+            state = step.with_gelu(x if state is None else x + state)  # type: ignore[operator]
+        return x if state is None else x + state
