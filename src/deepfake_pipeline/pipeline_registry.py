@@ -13,6 +13,7 @@ from deepfake_pipeline.pipelines import (
     ingestion,
     packing,
     release,
+    restoration,
     scoring,
 )
 
@@ -22,6 +23,7 @@ STAGES = {
     "packing": packing,
     "degradation": degradation,
     "enhancer_training": enhancer_training,
+    "restoration": restoration,
     "detector_training": detector_training,
     "evaluation": evaluation,
 }

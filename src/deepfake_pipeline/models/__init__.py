@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepfake_pipeline.models.cnn3 import Cnn3
+from deepfake_pipeline.models.degradation_classifier import DegradationClassifier
 from deepfake_pipeline.models.detector import Detector, DetectorOutput
 from deepfake_pipeline.models.efficientnet_b0 import EfficientNetB0
 from deepfake_pipeline.models.ensemble import Ensemble
@@ -28,5 +29,6 @@ DETECTORS: dict[str, type[Detector]] = {
     "ensemble": Ensemble,
 }
 ENHANCERS: dict[str, type[RecurrentUNet]] = {"recurrent_unet": RecurrentUNet}
+CLASSIFIERS: dict[str, type[DegradationClassifier]] = {"degradation_classifier": DegradationClassifier}
 
-__all__ = ["DETECTORS", "ENHANCERS", "Detector", "DetectorOutput", "RecurrentUNet"]
+__all__ = ["CLASSIFIERS", "DETECTORS", "ENHANCERS", "DegradationClassifier", "Detector", "DetectorOutput", "RecurrentUNet"]

@@ -11,10 +11,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from deepfake_pipeline.models import DETECTORS, ENHANCERS
+from deepfake_pipeline.models import CLASSIFIERS, DETECTORS, ENHANCERS
 from deepfake_pipeline.tables.errors import UserError
 
-NETWORKS: dict[str, Any] = {**DETECTORS, **ENHANCERS}
+NETWORKS: dict[str, Any] = {**DETECTORS, **ENHANCERS, **CLASSIFIERS}
 _HEADER = "network"  # one key only: the order of several is not stable
 
 

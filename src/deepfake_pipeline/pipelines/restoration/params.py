@@ -1,0 +1,69 @@
+"""Parameters of the router and of the trial of repairs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+
+from deepfake_pipeline.models.store import network_config
+from deepfake_pipeline.restore import REPAIRS
+from deepfake_pipeline.restore.base import Repair
+from deepfake_pipeline.restore.score import NOTHING
+from deepfake_pipeline.training.config import ROUTER_PRESETS, RouterPresetName, RouterTraining, customised
+from deepfake_pipeline.training.router import NETWORK
+
+
+class RestorationParams(BaseModel):
+    """How the router learns what ails a face, which repairs it may choose among, and how many faces judge."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: RouterPresetName = Field(
+        default="small", description="Of the classifier: sample, small (two cores, minutes) or full."
+    )
+    training: dict[str, Any] = Field(default={}, description="Settings that replace those of the preset.")
+    network_config: dict[str, Any] = Field(default={}, description="widths and hidden of the classifier.")
+    repairs: tuple[str, ...] = Field(
+        default=tuple(REPAIRS), description="Classical repairs, by name; identity is always among them."
+    )
+    validation_faces: int = Field(
+        default=40, ge=1, description="Validation faces at most on which every repair is tried, to choose by."
+    )
+    test_faces: int = Field(
+        default=200, ge=1, description="Test faces at most that judge the router, the network and what validation chose."
+    )
+    survey_faces: int = Field(
+        default=40, ge=1, description="Of these, faces at most on which every classical repair is tried too."
+    )
+    tolerance: int = Field(
+        default=13, ge=0, le=255, description="Levels within which a pixel counts as restored; 13 is 5 % of the range."
+    )
+    sheet_severity: int = Field(default=4, ge=1, le=5, description="Of the pictures on the sheet, or the nearest one.")
+
+    @field_validator("repairs")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := set(names) - set(REPAIRS):
+            raise ValueError(f"unknown repair {', '.join(sorted(unknown))}: one of {', '.join(REPAIRS)}")
+        return names
+
+    @model_validator(mode="after")
+    def _check(self) -> RestorationParams:
+        if taken := self.network_config.keys() & {"degradations", "severities"}:
+            raise ValueError(f"network_config has {', '.join(sorted(taken))}: set it in the group degradation")
+        _ = self.settings
+        network_config(NETWORK, {"degradations": (), "severities": (), **self.network_config})
+        return self
+
+    @property
+    def settings(self) -> RouterTraining:
+        """The settings of the classifier's training."""
+        settings = customised(ROUTER_PRESETS[self.preset].training, self.training)
+        return TypeAdapter(RouterTraining).validate_python(asdict(settings))
+
+    @property
+    def classical(self) -> dict[str, Repair]:
+        """The repairs by name, in the room's order."""
+        return {name: repair for name, repair in REPAIRS.items() if name == NOTHING or name in self.repairs}
