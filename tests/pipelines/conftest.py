@@ -26,6 +26,14 @@ TINY: dict[str, Any] = {
     },
     "degradation": {"severities": [2, 4], "validation_faces": 4, "test_faces": 8},
     "enhancer_training": {"training": {"max_epochs": 1, "batch_size": 8, "patch": 32, "precision": "float32"}},
+    "restoration": {
+        "training": {"max_epochs": 1, "epoch_faces": 16, "batch_size": 8, "precision": "float32"},
+        "network_config": {"widths": [8, 16]},
+        "repairs": ["median3", "adaptive_median", "unsharp", "gamma"],
+        "validation_faces": 2,
+        "test_faces": 3,
+        "survey_faces": 1,
+    },
     "detector_training": {
         "network": "meso4",
         "network_config": {"image_size": 64},

@@ -95,7 +95,7 @@ def packaged_descriptor() -> FaceDescriptor:
     """The descriptor of the package, fitted on rendered people by ``benchmarks/descriptor.py``.
 
     Its ``trial`` says how well it tells rendered people apart that it was not fitted on: ``auroc`` of same-person
-    against other pairs by the cosine, with ``low`` and ``high`` of the 95 % interval over people, ``people``, ``pictures``.
+    against other pairs by the cosine, ``low`` and ``high`` of its 95 % interval over people, ``people``, ``pictures``.
     """
     from safetensors import safe_open
 

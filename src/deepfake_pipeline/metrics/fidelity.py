@@ -106,11 +106,13 @@ def ms_ssim(reference: Image, image: Image) -> float:
     scales = min(len(MS_SSIM_WEIGHTS), int(np.log2(min(reference.shape[:2]) / (2 * SSIM_RADIUS + 1))) + 1)
     weights = np.array(MS_SSIM_WEIGHTS[:scales])
     means = []
+    one: NDArray[Any] = reference
+    other: NDArray[Any] = image
     for scale in range(scales):
-        luminance, structure = _similarity_maps(reference, image)
+        luminance, structure = _similarity_maps(one, other)
         whole = luminance * structure if scale == scales - 1 else structure
         means.append(max(float(np.mean(whole, dtype=np.float64)), 0.0))
-        reference, image = _halved(reference), _halved(image)
+        one, other = _halved(one), _halved(other)
     return float(np.prod(np.array(means) ** (weights * (sum(MS_SSIM_WEIGHTS) / weights.sum()))))
 
 

@@ -31,4 +31,12 @@ DETECTORS: dict[str, type[Detector]] = {
 ENHANCERS: dict[str, type[RecurrentUNet]] = {"recurrent_unet": RecurrentUNet}
 CLASSIFIERS: dict[str, type[DegradationClassifier]] = {"degradation_classifier": DegradationClassifier}
 
-__all__ = ["CLASSIFIERS", "DETECTORS", "ENHANCERS", "DegradationClassifier", "Detector", "DetectorOutput", "RecurrentUNet"]
+__all__ = [
+    "CLASSIFIERS",
+    "DETECTORS",
+    "ENHANCERS",
+    "DegradationClassifier",
+    "Detector",
+    "DetectorOutput",
+    "RecurrentUNet",
+]

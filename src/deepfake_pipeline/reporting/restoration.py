@@ -38,7 +38,7 @@ def measure(scores: Table, choices: Choices, tolerance: int, resampling: Resampl
     frame["severity"] = frame.severity.fillna(0).astype(int)
     degraded = _with_chosen(frame[frame.degradation != NO_DEGRADATION], choices)
     clean = frame[frame.degradation == NO_DEGRADATION]
-    surveyed = set(frame.face_id[frame.repair == _rarest(frame)])
+    surveyed = _surveyed(degraded)
     options = resampling._asdict()
     return {
         "faces": {
@@ -83,8 +83,10 @@ def _with_chosen(frame: pd.DataFrame, choices: Choices) -> pd.DataFrame:
     return pd.concat([frame, again], ignore_index=True)
 
 
-def _rarest(frame: pd.DataFrame) -> str:
-    return str(frame.groupby("repair").face_id.nunique().idxmin())
+def _surveyed(frame: pd.DataFrame) -> set[str]:
+    """The faces on which every repair was tried: those of the most rows."""
+    count = frame.groupby("face_id").size()
+    return set(count.index[count == count.max()])
 
 
 def _means(part: pd.DataFrame, names: Sequence[str], options: dict[str, Any]) -> Figures:
@@ -125,7 +127,10 @@ def _clean(frame: pd.DataFrame, options: dict[str, Any]) -> Figures:
     return {
         "untouched": float(untouched.mean()),
         "touched_psnr": None if untouched.all() else float(router.psnr[~untouched].mean()),
-        **{name: _means(frame[frame.repair == name], ("psnr", "ssim", "ms_ssim"), options) for name in (NETWORK, ROUTER)},
+        **{
+            name: _means(frame[frame.repair == name], ("psnr", "ssim", "ms_ssim"), options)
+            for name in (NETWORK, ROUTER)
+        },
     }
 
 
@@ -141,9 +146,7 @@ def _paired(frame: pd.DataFrame, repair: str, rival: str, options: dict[str, Any
 def _against_chosen(frame: pd.DataFrame, options: dict[str, Any]) -> Figures:
     """Network and router less the classical repair that validation chose for each degradation and severity."""
     parts = [*frame.groupby("degradation", sort=True), ("mean", frame)]
-    return {
-        str(name): {one: _paired(part, one, CHOSEN, options) for one in (NETWORK, ROUTER)} for name, part in parts
-    }
+    return {str(name): {one: _paired(part, one, CHOSEN, options) for one in (NETWORK, ROUTER)} for name, part in parts}
 
 
 def _against_best_single(frame: pd.DataFrame, options: dict[str, Any]) -> Figures:
@@ -199,7 +202,9 @@ def severity_panels(figures: Figures) -> Panels:
         steps = {severity: row for severity, row in rows.items() if severity != "mean"}
         lines = []
         for repair, words in shown.items():
-            value, low, high = ([row[repair]["psnr"][end] for row in steps.values()] for end in ("value", "low", "high"))
+            value, low, high = (
+                [row[repair]["psnr"][end] for row in steps.values()] for end in ("value", "low", "high")
+            )
             lines.append(Series(words, [float(severity) for severity in steps], value, low, high))
         title = degradation.replace("_", " ")
         panels.append(LineChart(title, "severity", "PSNR (dB)", lines, x_ticks=[float(step) for step in steps]))

@@ -123,7 +123,9 @@ def _identity(figures: Figures) -> str:
         f"AUROC of {interval_text({'value': trial['auroc'], 'low': trial['low'], 'high': trial['high']})}"
     )
     if trial["auroc"] < ENOUGH_TO_CLAIM:
-        return f"{known}, which is under {ENOUGH_TO_CLAIM}: its cosines are given, and nothing about identity is claimed."
+        return (
+            f"{known}, which is under {ENOUGH_TO_CLAIM}: its cosines are given, and nothing about identity is claimed."
+        )
     before, after = (figures["repairs"]["mean"][name]["identity_cosine"] for name in (NOTHING, ROUTER))
     return (
         f"{known}. By its cosine to the clean face (1 = the same), degraded faces stand at {interval_text(before)} and "

@@ -88,7 +88,9 @@ class Choices:
         """What :meth:`to_json` gave."""
         rows = values["choices"]
         repairs = tuple(rows[0]["psnr"])
-        psnr, ssim = (np.array([[row[figure][name] for name in repairs] for row in rows]) for figure in ("psnr", "ssim"))
+        psnr, ssim = (
+            np.array([[row[figure][name] for name in repairs] for row in rows]) for figure in ("psnr", "ssim")
+        )
         cells = tuple((row["degradation"], row["severity"]) for row in rows)
         return cls(cells, repairs, psnr, ssim, values["validation_faces"], values["validation_groups"])
 

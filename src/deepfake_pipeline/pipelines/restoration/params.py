@@ -32,7 +32,9 @@ class RestorationParams(BaseModel):
         default=40, ge=1, description="Validation faces at most on which every repair is tried, to choose by."
     )
     test_faces: int = Field(
-        default=200, ge=1, description="Test faces at most that judge the router, the network and what validation chose."
+        default=200,
+        ge=1,
+        description="Test faces at most that judge the router, the network and what validation chose.",
     )
     survey_faces: int = Field(
         default=40, ge=1, description="Of these, faces at most on which every classical repair is tried too."
