@@ -33,7 +33,7 @@ lint: $(STAMP)  ## style, types, and which room may import which
 	$(BIN)/lint-imports
 
 bench: $(STAMP) ## what claims of speed and of resuming rest on (long)
-	for name in degradations repairs face_detection kills; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in degradations repairs descriptor face_detection kills; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 viz: $(STAMP)   ## look at the pipelines, their data and previews in a browser
 	$(BIN)/kedro viz run

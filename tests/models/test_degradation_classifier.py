@@ -24,7 +24,7 @@ def test_cells_are_none_and_then_every_degradation_at_every_severity():
 
 
 def test_it_is_small():
-    assert parameter_count(build_network("degradation_classifier", FOUR)) == 71_509
+    assert parameter_count(build_network("degradation_classifier", FOUR)) == 161_877
     assert parameter_count(build_network("degradation_classifier", FOURTEEN)) < 200_000
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deepfake_pipeline.models.degradation_classifier import DegradationClassifier, DegradationClassifierConfig
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.router import CEILING, Choices, Router, choices_of, condition_of, told_of
+from deepfake_pipeline.restore.router import CEILING, CLEAN_CEILING, Choices, Router, choices_of, condition_of, told_of
 from tests.degrade.pictures import face
 
 CONFIG = DegradationClassifierConfig(("salt_and_pepper", "jpeg"), (2, 4))
@@ -74,15 +74,15 @@ def test_choices_come_back_from_json():
     ]
 
 
-def test_choices_are_means_over_faces_and_a_flawless_repair_counts_as_50_db():
+def test_choices_are_means_over_faces_and_a_flawless_repair_counts_for_no_more_than_is_seen():
     rows = [
         {"face_id": f, "group": g, "degradation": d, "severity": s, "repair": r, "psnr": p, "ssim": p / 100}
         for d, s in ((None, None), ("jpeg", 2))
-        for f, g, r, p in (("a", "g", "identity", 100.0), ("b", "g", "identity", 40.0), ("a", "g", "median3", 30.0))
+        for f, g, r, p in (("a", "g", "identity", 100.0), ("b", "g", "identity", 39.0), ("a", "g", "median3", 30.0))
     ]
     found = choices_of(rows, (("none", 0), ("jpeg", 2)))
-    assert found.psnr.tolist() == [[(CEILING + 40) / 2, 30.0]] * 2
-    assert found.ssim.tolist() == [[0.7, 0.3]] * 2
+    assert found.psnr.tolist() == [[(CLEAN_CEILING + 39) / 2, 30.0], [(CEILING + 39) / 2, 30.0]]
+    assert found.ssim == pytest.approx(np.array([[0.695, 0.3]] * 2))
     assert (found.faces, found.groups) == (2, 1)
     with pytest.raises(ValueError, match="jpeg 4"):
         choices_of(rows, (("none", 0), ("jpeg", 4)))

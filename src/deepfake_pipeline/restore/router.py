@@ -26,8 +26,11 @@ NETWORK = "network"
 """The trained enhancer among the repairs."""
 
 CEILING = 50.0
-"""dB beyond which a better PSNR is worth nothing. The exact 100 dB of a face that is left alone would otherwise make a
-small chance of a clean face outweigh every repair; 50 dB is where the loss of the enhancer stops looking, too."""
+"""dB beyond which a better PSNR is worth nothing, so that single flawless faces do not rule a mean."""
+
+CLEAN_CEILING = 40.0
+"""The same for faces that nothing ails: a change that leaves 40 dB is hard to see. The exact 100 dB of a clean face that
+is left alone would make a small chance of one outweigh everything that a repair can gain on a shadow."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Choices:
     Attributes:
         cells: C degradations and severities; no degradation, of severity 0, comes first.
         repairs: R names.
-        psnr: ``(C, R)``, dB, each face's at most :data:`CEILING`.
+        psnr: ``(C, R)``, dB, each face's at most :data:`CEILING`, and on clean faces :data:`CLEAN_CEILING`.
         ssim: ``(C, R)``.
         faces: how many validation faces there were.
         groups: and of how many groups.
@@ -71,6 +74,7 @@ class Choices:
             "validation_faces": self.faces,
             "validation_groups": self.groups,
             "psnr_ceiling": CEILING,
+            "psnr_ceiling_on_clean_faces": CLEAN_CEILING,
             "choices": [
                 {
                     "degradation": name,
@@ -110,7 +114,7 @@ def choices_of(rows: Iterable[Mapping[str, Any]], cells: Sequence[Cell]) -> Choi
     faces, groups = set(), set()
     for row in rows:
         cell = (row["degradation"] or NO_DEGRADATION, row["severity"] or 0)
-        figures = min(row["psnr"], CEILING), row["ssim"]
+        figures = min(row["psnr"], CLEAN_CEILING if cell[0] == NO_DEGRADATION else CEILING), row["ssim"]
         sums.setdefault(cell, {}).setdefault(row["repair"], []).append(figures)
         faces.add(row["face_id"])
         groups.add(row["group"])
