@@ -1,7 +1,7 @@
 """Faces a second of each repair, on one core, at 224 px: `python benchmarks/repairs.py [seconds]`.
 
 Each repair is timed on faces that need it: rendered, then blurred, noisy or saved as JPEG, so that none returns early.
-The network and the router's classifier are timed untrained, which takes as long; one face at a time, as the router does.
+The network and the router's classifier are timed untrained, which takes as long, and one face at a time.
 """
 
 from __future__ import annotations

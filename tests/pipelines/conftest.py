@@ -29,7 +29,7 @@ TINY: dict[str, Any] = {
     "restoration": {
         "training": {"max_epochs": 1, "epoch_faces": 16, "batch_size": 8, "precision": "float32"},
         "network_config": {"widths": [8, 16]},
-        "repairs": ["median3", "adaptive_median", "unsharp", "gamma"],
+        "left_out": ["non_local_means", "wavelet", "jpeg_deblocking", "clahe", "richardson_lucy"],
         "validation_faces": 2,
         "test_faces": 3,
         "survey_faces": 1,

@@ -29,8 +29,8 @@ CEILING = 50.0
 """dB beyond which a better PSNR is worth nothing, so that single flawless faces do not rule a mean."""
 
 CLEAN_CEILING = 40.0
-"""The same for faces that nothing ails: a change that leaves 40 dB is hard to see. The exact 100 dB of a clean face that
-is left alone would make a small chance of one outweigh everything that a repair can gain on a shadow."""
+"""The same for faces that nothing ails: a change that leaves 40 dB is hard to see. The 100 dB of a clean face that is
+left alone would make a small chance of one outweigh everything that a repair can gain on a shadow."""
 
 
 @dataclass(frozen=True)

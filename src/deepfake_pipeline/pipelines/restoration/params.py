@@ -25,8 +25,8 @@ class RestorationParams(BaseModel):
     )
     training: dict[str, Any] = Field(default={}, description="Settings that replace those of the preset.")
     network_config: dict[str, Any] = Field(default={}, description="widths and hidden of the classifier.")
-    repairs: tuple[str, ...] = Field(
-        default=tuple(REPAIRS), description="Classical repairs, by name; identity is always among them."
+    left_out: tuple[str, ...] = Field(
+        default=(), description="Classical repairs, by name, that are not tried; identity always is."
     )
     validation_faces: int = Field(
         default=40, ge=1, description="Validation faces at most on which every repair is tried, to choose by."
@@ -44,7 +44,7 @@ class RestorationParams(BaseModel):
     )
     sheet_severity: int = Field(default=4, ge=1, le=5, description="Of the pictures on the sheet, or the nearest one.")
 
-    @field_validator("repairs")
+    @field_validator("left_out")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := set(names) - set(REPAIRS):
@@ -68,4 +68,4 @@ class RestorationParams(BaseModel):
     @property
     def classical(self) -> dict[str, Repair]:
         """The repairs by name, in the room's order."""
-        return {name: repair for name, repair in REPAIRS.items() if name == NOTHING or name in self.repairs}
+        return {name: repair for name, repair in REPAIRS.items() if name == NOTHING or name not in self.left_out}
