@@ -16,7 +16,7 @@ from deepfake_pipeline.faces.describe import packaged_descriptor
 from deepfake_pipeline.metrics import fidelity
 from deepfake_pipeline.models.run import pick_device
 from deepfake_pipeline.restore.base import Image
-from deepfake_pipeline.restore.router import NETWORK, Choices, Router, choices_of, told_of
+from deepfake_pipeline.restore.router import NETWORK, Chances, Choices, Router, choices_of, told_of
 from deepfake_pipeline.tables.packed import PackedFaces
 
 Row = dict[str, Any]
@@ -169,27 +169,35 @@ class _Scorer:
         pictures = np.stack([trial.image, *(apply(recipe, trial.image) for recipe in trial.recipes)])
         chances = self.router.chances(pictures)
         enhanced = self.router.enhanced(pictures, chances)
-        chosen = self.router.choose(chances) if self.router.choices else [None] * len(pictures)
+        chosen = self.router.choose(chances) if self.router.choices else None
         told, severity = told_of(chances, self.router.cells)
         rows: list[Row] = []
         for number, recipe in enumerate((None, *trial.recipes)):
+            seen = _Seen(trial.image, pictures[number], enhanced[number], chances[number])
             shared = {
                 "face_id": trial.face_id,
                 "group": trial.group,
                 "degradation": recipe and recipe.degradation,
                 "severity": recipe and recipe.severity,
             }
-            choice = chosen[number]
-            names = [*trial.repairs[number], *([choice] if choice and choice not in trial.repairs[number] else [])]
-            measured = {
-                name: self.measure(trial.image, self.router.apply(name, pictures[number], chances[number]))
-                for name in names
-                if name != NETWORK
-            }
-            measured[NETWORK] = self.measure(trial.image, enhanced[number])
-            shown = [name for name in measured if name in trial.repairs[number] or name == NETWORK]
-            rows += [{**shared, "repair": name, **measured[name]} for name in shown]
-            if choice:
+            measured = {name: self._figures(name, seen) for name in (*trial.repairs[number], NETWORK)}
+            rows += [{**shared, "repair": name, **figures} for name, figures in measured.items()]
+            if chosen:
+                choice = chosen[number]
                 belief = {"choice": choice, "told": told[number], "told_severity": float(severity[number])}
-                rows.append({**shared, "repair": ROUTER, **measured[choice], **belief})
+                figures = measured[choice] if choice in measured else self._figures(choice, seen)
+                rows.append({**shared, "repair": ROUTER, **figures, **belief})
         return rows
+
+    def _figures(self, name: str, seen: _Seen) -> Row:
+        repaired = seen.enhanced if name == NETWORK else self.router.apply(name, seen.degraded, seen.chances)
+        return self.measure(seen.clean, repaired)
+
+
+class _Seen(NamedTuple):
+    """A picture as it was, as it is, after the network, and what is believed to ail it."""
+
+    clean: Image
+    degraded: Image
+    enhanced: Image
+    chances: Chances
