@@ -33,6 +33,7 @@ TINY: dict[str, Any] = {
         "validation_faces": 2,
         "test_faces": 3,
         "survey_faces": 1,
+        "resamples": 100,
     },
     "detector_training": {
         "network": "meso4",

@@ -54,7 +54,7 @@ def render_page(figures: Figures, choices: Figures, study: str, pictures: Sequen
         main=(NOTHING, CHOSEN, NETWORK, ROUTER),
         images=[(caption, base64.b64encode(picture).decode()) for caption, picture in pictures],
         text=interval_text,
-        title=lambda name: _WORDS.get(name, name.replace("_", " ")),
+        title=_words,
         share="{:.0%}".format,
     )
 
@@ -75,23 +75,26 @@ def sentences(figures: Figures) -> list[str]:
 
 def _over_chosen(row: Figures) -> str:
     return (
-        f"Over all degraded test faces the router stands {interval_text(row['psnr'], 2)} dB of PSNR and "
-        f"{interval_text(row['ssim'])} of SSIM above the classical repair that validation chose for each degradation "
-        f"and severity; that repair is told what ails the face, the router is not."
+        f"Over all degraded test faces, the router less the classical repair that validation chose for each "
+        f"degradation and severity: {interval_text(row['psnr'], 2)} dB of PSNR and {interval_text(row['ssim'])} of "
+        f"SSIM. That repair is told what ails the face, the router is not."
     )
 
 
 def _over_best_single(table: Mapping[str, Figures]) -> str:
-    lost = [
-        f"{name.replace('_', ' ')} ({row[figure]['difference']['value']:+.{digits}f} {unit} to {row[figure]['repair']})"
-        for name, row in table.items()
-        for (figure, unit, digits), most in zip((("psnr", "dB", 2), ("ssim", "SSIM", 3)), MAY_LOSE, strict=True)
-        if row[figure]["difference"]["value"] < -most
-    ]
+    lost = []
+    for name, row in table.items():
+        for (figure, unit, digits), most in zip((("psnr", "dB", 2), ("ssim", "SSIM", 3)), MAY_LOSE, strict=True):
+            if (apart := row[figure]["difference"]["value"]) < -most:
+                lost.append(f"{_words(name)} ({apart:+.{digits}f} {unit} to {_words(row[figure]['repair'])})")
     rival = "the single classical repair that the judging faces themselves show to be best for a degradation"
     if not lost:
         return f"On no degradation does it stay more than {MAY_LOSE[0]} dB or {MAY_LOSE[1]} SSIM behind {rival}."
     return f"It stays more than {MAY_LOSE[0]} dB or {MAY_LOSE[1]} SSIM behind {rival} on {', '.join(lost)}."
+
+
+def _words(name: str) -> str:
+    return _WORDS.get(name, name.replace("_", " "))
 
 
 def _on_clean_faces(clean: Figures) -> str:

@@ -11,7 +11,6 @@ from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.degrade.recipes import recipes_of_split
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.pipelines.compute import ComputeParams
-from deepfake_pipeline.pipelines.evaluation.params import EvaluationParams
 from deepfake_pipeline.pipelines.restoration.params import RestorationParams
 from deepfake_pipeline.pipelines.training_params import runtime
 from deepfake_pipeline.reporting import restoration as reporting
@@ -87,11 +86,9 @@ def score(
     return RecordStream.of_rows(RESTORATION_SCORES, rows)
 
 
-def measure(
-    scores: Table, choices: Figures, params: RestorationParams, evaluation: EvaluationParams, compute: ComputeParams
-) -> Figures:
+def measure(scores: Table, choices: Figures, params: RestorationParams, compute: ComputeParams) -> Figures:
     """Every figure with its interval."""
-    resampling = Resampling(evaluation.resamples, evaluation.confidence, compute.seed)
+    resampling = Resampling(params.resamples, params.confidence, compute.seed)
     return reporting.measure(scores, Choices.from_json(choices), params.tolerance, resampling)
 
 

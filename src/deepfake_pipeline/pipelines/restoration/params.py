@@ -42,6 +42,8 @@ class RestorationParams(BaseModel):
     tolerance: int = Field(
         default=13, ge=0, le=255, description="Levels within which a pixel counts as restored; 13 is 5 % of the range."
     )
+    resamples: int = Field(default=2000, ge=100, le=100_000, description="Resamples of the bootstrap, by group.")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Level of the intervals.")
     sheet_severity: int = Field(default=4, ge=1, le=5, description="Of the pictures on the sheet, or the nearest one.")
 
     @field_validator("left_out")

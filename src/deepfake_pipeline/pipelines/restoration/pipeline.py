@@ -49,7 +49,6 @@ def create_pipeline() -> Pipeline:
                     "restoration_scores",
                     "router_choices",
                     "params:restoration",
-                    "params:evaluation",
                     "params:compute",
                 ],
                 "restoration",
