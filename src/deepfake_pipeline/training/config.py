@@ -174,7 +174,7 @@ _RESTORE: dict[str, Any] = {"learning_rate": 4e-3, **_ONE_CYCLE}
 
 # Whole faces: a shadow is told by the whole, and statistics of patches are not those of faces.
 ROUTER_PRESETS: dict[RouterPresetName, Preset[RouterTraining]] = {
-    "sample": Preset(RouterTraining(max_epochs=8, epoch_faces=576, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
+    "sample": Preset(RouterTraining(max_epochs=10, epoch_faces=576, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
     "small": Preset(RouterTraining(max_epochs=5, epoch_faces=4000, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
     "full": Preset(RouterTraining(max_epochs=40, batch_size=128, learning_rate=4e-3, **_ONE_CYCLE)),
 }
