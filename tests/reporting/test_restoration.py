@@ -88,6 +88,8 @@ def test_differences_are_of_the_same_pictures(figures):
     assert table["jpeg"]["router"]["psnr"]["value"] == pytest.approx(0.5)
     assert table["shadow"]["router"]["psnr"]["value"] == pytest.approx(-0.5)
     assert table["mean"]["network"]["psnr"]["value"] == pytest.approx((1 - 1 - 1 - 2) / 4)
+    assert table["jpeg"]["router"]["not_worse"]["value"] == 1
+    assert table["shadow"]["router"]["not_worse"]["value"] == 0.5
     interval = table["jpeg"]["router"]["psnr"]
     assert (interval["low"], interval["high"]) == (pytest.approx(0.5), pytest.approx(0.5))  # shifts cancel in a pair
 

@@ -20,6 +20,9 @@ from deepfake_pipeline.tables import Table
 Figures = dict[str, Any]
 
 FIGURES = ("psnr", "ssim", "ms_ssim", "gmsd", "mae", "share_within", "identity_cosine", "image_cosine")
+SLIGHT = 0.1
+"""dB of PSNR that do not count as a loss."""
+
 CHOSEN = "chosen"
 """The classical repair that validation chose for each degradation and severity, as a rival."""
 
@@ -135,12 +138,16 @@ def _clean(frame: pd.DataFrame, options: dict[str, Any]) -> Figures:
 
 
 def _paired(frame: pd.DataFrame, repair: str, rival: str, options: dict[str, Any]) -> Figures:
-    """PSNR and SSIM of a repair less those of a rival, on the pictures on which both were tried."""
+    """PSNR and SSIM of a repair less those of a rival, on the pictures on which both were tried.
+
+    ``not_worse`` is the share of these pictures on which it is at most :data:`SLIGHT` behind.
+    """
     keys = ["face_id", "group", "degradation", "severity"]
     one, other = (frame.loc[frame.repair == name, [*keys, "psnr", "ssim"]] for name in (repair, rival))
     pairs = one.merge(other, on=keys, suffixes=("", "_rival"), validate="one_to_one")
     gains = pairs.assign(psnr=pairs.psnr - pairs.psnr_rival, ssim=pairs.ssim - pairs.ssim_rival)
-    return _means(gains, ("psnr", "ssim"), options)
+    gains["not_worse"] = (gains.psnr >= -SLIGHT).astype(float)
+    return _means(gains, ("psnr", "ssim", "not_worse"), options)
 
 
 def _against_chosen(frame: pd.DataFrame, options: dict[str, Any]) -> Figures:

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from deepfake_pipeline.reporting.evaluation import interval_text
-from deepfake_pipeline.reporting.restoration import CHOSEN
+from deepfake_pipeline.reporting.restoration import CHOSEN, SLIGHT
 from deepfake_pipeline.restore.router import NETWORK
 from deepfake_pipeline.restore.score import NOTHING, ROUTER
 
@@ -19,7 +19,7 @@ Figures = dict[str, Any]
 ENOUGH_TO_CLAIM = 0.9
 """Same-person AUROC of a descriptor under which its similarities say nothing about identity."""
 
-MAY_LOSE = 0.1, 0.005
+MAY_LOSE = SLIGHT, 0.005
 """dB of PSNR, and SSIM, by which the router may stay behind a rival before the page says that it loses."""
 
 SHOWN = {
