@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from deepfake_pipeline.models.degradation_classifier import DegradationClassifier, DegradationClassifierConfig
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.router import CEILING, CLEAN_CEILING, Choices, Router, choices_of, condition_of, told_of
+from deepfake_pipeline.restore.router import (
+    CEILING,
+    CLEAN_CEILING,
+    LEAST_GAIN,
+    Choices,
+    Router,
+    choices_of,
+    condition_of,
+    told_of,
+)
 from tests.degrade.pictures import face
 
 CONFIG = DegradationClassifierConfig(("salt_and_pepper", "jpeg"), (2, 4))
@@ -54,11 +63,12 @@ def test_where_it_is_unsure_the_least_risky_repair_is_applied():
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=5, max_size=5))
-def test_no_other_repair_has_a_higher_expected_psnr(weights):
+def test_no_other_repair_promises_more_and_none_is_applied_for_nothing(weights):
     chances = np.array([weights]) / np.sum(weights)
     chosen = CHOICES.best(chances)[0]
     expected = {name: float(chances[0] @ CHOICES.psnr[:, number]) for number, name in enumerate(CHOICES.repairs)}
-    assert expected[chosen] == pytest.approx(max(expected.values()))
+    assert expected[chosen] >= max(expected.values()) - LEAST_GAIN - 1e-9
+    assert chosen == "identity" or expected[chosen] >= expected["identity"] + LEAST_GAIN - 1e-9
 
 
 def test_choices_come_back_from_json():

@@ -11,8 +11,8 @@ import jinja2
 
 from deepfake_pipeline.reporting.evaluation import interval_text
 from deepfake_pipeline.reporting.restoration import CHOSEN, SLIGHT
-from deepfake_pipeline.restore.router import NETWORK
-from deepfake_pipeline.restore.score import NOTHING, ROUTER
+from deepfake_pipeline.restore.router import NETWORK, NOTHING
+from deepfake_pipeline.restore.score import ROUTER
 
 Figures = dict[str, Any]
 

@@ -25,6 +25,12 @@ Cell = tuple[str, int]
 NETWORK = "network"
 """The trained enhancer among the repairs."""
 
+NOTHING = "identity"
+"""The repair that leaves a face as it is."""
+
+LEAST_GAIN = 0.1
+"""dB that a repair has to promise before a face is touched at all."""
+
 CEILING = 50.0
 """dB beyond which a better PSNR is worth nothing, so that single flawless faces do not rule a mean."""
 
@@ -54,12 +60,18 @@ class Choices:
     groups: int
 
     def best(self, chances: NDArray[np.floating]) -> list[str]:
-        """The repair of the highest expected PSNR for each face; of equals the first.
+        """The repair of the highest expected PSNR for each face; none where it promises less than :data:`LEAST_GAIN`.
 
         Args:
             chances: ``(N, C)``, of what ails each face.
         """
-        return [self.repairs[int(number)] for number in np.argmax(chances @ self.psnr, axis=1)]
+        expected = chances @ self.psnr
+        best = expected.argmax(axis=1)
+        if NOTHING in self.repairs:
+            nothing = self.repairs.index(NOTHING)
+            gain = expected.max(axis=1) - expected[:, nothing]
+            best = np.where(gain < LEAST_GAIN, nothing, best)
+        return [self.repairs[int(number)] for number in best]
 
     def best_classical(self, cell: Cell, by: Literal["psnr", "ssim"] = "psnr") -> str:
         """The repair other than the network with the highest mean in a cell."""

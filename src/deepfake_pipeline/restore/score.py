@@ -16,14 +16,14 @@ from deepfake_pipeline.faces.describe import packaged_descriptor
 from deepfake_pipeline.metrics import fidelity
 from deepfake_pipeline.models.run import pick_device
 from deepfake_pipeline.restore.base import Image
-from deepfake_pipeline.restore.router import NETWORK, Chances, Choices, Router, choices_of, told_of
+from deepfake_pipeline.restore.router import NETWORK, NOTHING, Chances, Choices, Router, choices_of, told_of
 from deepfake_pipeline.tables.packed import PackedFaces
 
 Row = dict[str, Any]
 Measure = Callable[[Image, Image], Row]
 
-ROUTER, NOTHING = "router", "identity"
-"""Names of two repairs: the router's choice, and none."""
+ROUTER = "router"
+"""The router's choice, as a repair."""
 
 
 class Trial(NamedTuple):

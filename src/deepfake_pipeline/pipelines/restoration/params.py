@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator,
 from deepfake_pipeline.models.store import network_config
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.base import Repair
-from deepfake_pipeline.restore.score import NOTHING
+from deepfake_pipeline.restore.router import NOTHING
 from deepfake_pipeline.training.config import ROUTER_PRESETS, RouterPresetName, RouterTraining, customised
 from deepfake_pipeline.training.router import NETWORK
 
