@@ -14,6 +14,7 @@ from deepfake_pipeline.pipelines import (
     ingestion,
     packing,
     release,
+    restoration,
     scoring,
 )
 
@@ -23,6 +24,7 @@ STAGES = {
     "packing": packing,
     "degradation": degradation,
     "enhancer_training": enhancer_training,
+    "restoration": restoration,
     "detector_training": detector_training,
     "evaluation": evaluation,
 }

@@ -13,7 +13,7 @@ import pytest
 
 from deepfake_pipeline.media.images import RGBImage
 from deepfake_pipeline.media.rewrite import CODEC, rewrite_video, rewritten_name
-from deepfake_pipeline.media.video import VideoLimits, first_frame, probe_video
+from deepfake_pipeline.media.video import VideoLimits, first_look, probe_video
 from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.tables import Reason, Refused
 from tests.media.clips import counted, decoded_plainly, number_of, write_sound, write_video
@@ -78,7 +78,7 @@ def test_what_a_player_turns_comes_out_upright(rotation: int, tmp_path: Path) ->
     source = write_video(tmp_path / "a.mp4", [counted(number) for number in range(3)], rotation=rotation)
     rewrite_video(source, tmp_path / "b.mp4", same)
     assert probe_video(tmp_path / "b.mp4").rotation == 0
-    shown, stored = first_frame(source), decoded_plainly(tmp_path / "b.mp4")[0][1]
+    shown, stored = first_look(source).image, decoded_plainly(tmp_path / "b.mp4")[0][1]
     assert stored.shape == shown.shape
     assert psnr(shown, stored) > 35
 
@@ -100,8 +100,8 @@ def test_colours_are_those_of_the_source_matrix(colours: int, tmp_path: Path) ->
     rewrite_video(source, tmp_path / "b.mp4", same)
     with av.open(str(tmp_path / "b.mp4")) as file:
         assert next(file.decode(video=0)).colorspace == colours
-    assert psnr(image, first_frame(source)) > 30
-    assert psnr(image, first_frame(tmp_path / "b.mp4")) > 30
+    assert psnr(image, first_look(source).image) > 30
+    assert psnr(image, first_look(tmp_path / "b.mp4").image) > 30
 
 
 @pytest.mark.parametrize("size", [(17, 33), (64, 97), (65, 96)])

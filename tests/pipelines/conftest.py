@@ -26,6 +26,15 @@ TINY: dict[str, Any] = {
     },
     "degradation": {"severities": [2, 4], "validation_faces": 4, "test_faces": 8},
     "enhancer_training": {"training": {"max_epochs": 1, "batch_size": 8, "patch": 32, "precision": "float32"}},
+    "restoration": {
+        "training": {"max_epochs": 1, "epoch_faces": 16, "batch_size": 8, "precision": "float32"},
+        "network_config": {"widths": [8, 16]},
+        "left_out": ["non_local_means", "wavelet", "jpeg_deblocking", "clahe", "richardson_lucy"],
+        "validation_faces": 2,
+        "test_faces": 3,
+        "survey_faces": 1,
+        "resamples": 100,
+    },
     "detector_training": {
         "network": "meso4",
         "network_config": {"image_size": 64},

@@ -56,9 +56,10 @@ def test_batches_do_not_depend_on_loader_workers(tmp_path, workers):
     feed = FreshlyDegraded(faces, ["jpeg", "salt_and_pepper"], [2, 4], EnhancerTraining(patch=16), seed=3)
     batches = list(loader(feed, 4, epoch=2, seed=3, workers=workers))
     direct = [feed.batch(rows, 2) for rows in np.split(epoch_order(12, 0, 3, 2), 3)]
-    for (degraded, clean), (expected, expected_clean) in zip(batches, direct, strict=True):
+    for (degraded, wanted), (expected, expected_wanted) in zip(batches, direct, strict=True):
         assert torch.equal(degraded, expected)
-        assert torch.equal(clean, expected_clean)
+        assert torch.equal(wanted.clean, expected_wanted.clean)
+        assert torch.equal(wanted.condition, expected_wanted.condition)
 
 
 def test_labels_stay_with_their_faces(tmp_path):
@@ -81,9 +82,9 @@ class TestRestoration:
 
     def test_patches_are_cut_from_the_same_place(self, tmp_path):
         feed = FreshlyDegraded(packed(tmp_path / "f", 8), ["jpeg"], [1], EnhancerTraining(patch=16, clean_share=1.0), 0)
-        degraded, clean = feed.batch(np.arange(8), 0)
+        degraded, wanted = feed.batch(np.arange(8), 0)
         assert degraded.shape == (8, 16, 16, 3)
-        assert torch.equal(degraded, clean)
+        assert torch.equal(degraded, wanted.clean)
 
     def test_validation_pairs_are_the_recipes(self, tmp_path):
         faces = packed(tmp_path / "f", 6)

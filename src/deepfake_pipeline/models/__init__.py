@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepfake_pipeline.models.cnn3 import Cnn3
+from deepfake_pipeline.models.degradation_classifier import DegradationClassifier
 from deepfake_pipeline.models.detector import Detector, DetectorOutput
 from deepfake_pipeline.models.efficientnet_b0 import EfficientNetB0
 from deepfake_pipeline.models.enhancer import Enhancer
@@ -34,5 +35,15 @@ ENHANCERS: dict[str, type[Enhancer]] = {
     "recurrent_unet_wide": RecurrentUNetWide,
     "nafnet": NafNet,
 }
+CLASSIFIERS: dict[str, type[DegradationClassifier]] = {"degradation_classifier": DegradationClassifier}
 
-__all__ = ["DETECTORS", "ENHANCERS", "Detector", "DetectorOutput", "Enhancer", "RecurrentUNet"]
+__all__ = [
+    "CLASSIFIERS",
+    "DETECTORS",
+    "ENHANCERS",
+    "DegradationClassifier",
+    "Detector",
+    "DetectorOutput",
+    "Enhancer",
+    "RecurrentUNet",
+]

@@ -12,10 +12,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from deepfake_pipeline.models import DETECTORS, ENHANCERS
+from deepfake_pipeline.models import CLASSIFIERS, DETECTORS, ENHANCERS
 from deepfake_pipeline.tables.errors import UserError
 
-NETWORKS: dict[str, Any] = {**DETECTORS, **ENHANCERS}
+NETWORKS: dict[str, Any] = {**DETECTORS, **ENHANCERS, **CLASSIFIERS}
 Precision = Literal["float32", "float16"]
 _HEADER = "network"  # one key only: the order of several is not stable
 _MATRIX = 2  # axes

@@ -17,6 +17,7 @@ from deepfake_pipeline.pipelines.enhancer_training.params import EnhancerParams
 from deepfake_pipeline.pipelines.evaluation.params import EvaluationParams
 from deepfake_pipeline.pipelines.ingestion.params import IngestionParams
 from deepfake_pipeline.pipelines.release.params import ReleaseParams
+from deepfake_pipeline.pipelines.restoration.params import RestorationParams
 from deepfake_pipeline.pipelines.scoring.params import ScoringParams
 from deepfake_pipeline.scoring.params import VerdictParams
 from deepfake_pipeline.tables.errors import UserError
@@ -28,6 +29,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "face_extraction": FaceParams,
     "degradation": DegradationParams,
     "enhancer_training": EnhancerParams,
+    "restoration": RestorationParams,
     "detector_training": DetectorParams,
     "verdicts": VerdictParams,
     "evaluation": EvaluationParams,

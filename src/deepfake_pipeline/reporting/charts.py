@@ -58,7 +58,11 @@ class LineChart(Chart):
     def picture(self) -> bytes:
         """The chart as PNG."""
         figure = Figure(figsize=(6.4, 4.2), dpi=110, layout="constrained")
-        axes = figure.add_subplot()
+        self.draw_on(figure.add_subplot())
+        return png(figure)
+
+    def draw_on(self, axes: Axes, legend: bool = True) -> None:
+        """Draw the chart; without a legend where a neighbour has the same one."""
         for number, series in enumerate(self.series):
             colour = PALETTE[number % len(PALETTE)]
             y = np.array(series.y, dtype=float)
@@ -76,9 +80,8 @@ class LineChart(Chart):
             axes.set_ylim(*self.y_range)
         if self.x_ticks is not None:
             axes.set_xticks(list(self.x_ticks))
-        if len(self.series) > 1:
+        if legend and len(self.series) > 1:
             axes.legend(fontsize=8, frameon=False)
-        return png(figure)
 
     def plotly(self) -> dict[str, Any]:
         """The chart as Plotly's JSON."""
@@ -104,6 +107,43 @@ class LineChart(Chart):
         layout: dict[str, Any] = _layout(self.title, self.x_title, self.y_title)
         if self.y_range:
             layout["yaxis"]["range"] = list(self.y_range)
+        return {"data": traces, "layout": layout}
+
+
+@dataclass(frozen=True)
+class Panels(Chart):
+    """Line charts of the same series side by side, two in a row, each with an axis of its own."""
+
+    title: str
+    charts: Sequence[LineChart]
+
+    def picture(self) -> bytes:
+        """The panels as PNG."""
+        rows = -(-len(self.charts) // 2)
+        figure = Figure(figsize=(9.6, 0.4 + 3.1 * rows), dpi=110, layout="constrained")
+        figure.suptitle(self.title, fontsize=11, x=0.01, ha="left")
+        for number, chart in enumerate(self.charts):
+            chart.draw_on(figure.add_subplot(rows, 2, number + 1), legend=number == 0)
+        return png(figure)
+
+    def plotly(self) -> dict[str, Any]:
+        """The panels as Plotly's JSON, two in a row."""
+        rows = -(-len(self.charts) // 2)
+        layout: dict[str, Any] = {
+            "title": {"text": self.title},
+            "grid": {"rows": rows, "columns": 2, "pattern": "independent"},
+            "plot_bgcolor": "white",
+            "height": 120 + 280 * rows,
+        }
+        traces = []
+        for number, chart in enumerate(self.charts):
+            axis = "" if number == 0 else str(number + 1)
+            one = chart.plotly()
+            for trace in one["data"]:
+                shared = {"legendgroup": trace["name"], "showlegend": number == 0}
+                traces.append({**trace, **shared, "xaxis": f"x{axis}", "yaxis": f"y{axis}"})
+            layout[f"xaxis{axis}"] = {"title": {"text": f"{chart.title}: {chart.x_title}"}}
+            layout[f"yaxis{axis}"] = one["layout"]["yaxis"]
         return {"data": traces, "layout": layout}
 
 

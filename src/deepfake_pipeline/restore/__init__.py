@@ -3,7 +3,7 @@
 A family is one module; a repair is one frozen dataclass in it and one line here. All are blind: how strong noise,
 blur or compression is, they read off the image (:mod:`deepfake_pipeline.restore.estimate`), never off the recipe.
 Defaults were set on train faces and rendered ones; which repair suits which degradation is chosen on validation
-(:mod:`deepfake_pipeline.restore.compare`).
+(:mod:`deepfake_pipeline.restore.router`).
 """
 
 from deepfake_pipeline.restore.base import Identity, Repair

@@ -123,6 +123,27 @@ REPAIR_SCORES = pa.schema(
     ]
 )
 
+RESTORATION_SCORES = pa.schema(
+    [
+        pa.field("face_id", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("degradation", pa.string()),  # null, as the severity, for the clean face
+        pa.field("severity", pa.int8()),
+        pa.field("repair", pa.string(), nullable=False),  # identity, a classical one, network, router
+        pa.field("psnr", pa.float32(), nullable=False),  # dB, as all others of the repaired face against the clean one
+        pa.field("ssim", pa.float32(), nullable=False),
+        pa.field("ms_ssim", pa.float32(), nullable=False),
+        pa.field("gmsd", pa.float32(), nullable=False),  # 0 = identical
+        pa.field("mae", pa.float32(), nullable=False),
+        pa.field("share_within", pa.float32(), nullable=False),  # of the pixels, within the study's tolerance
+        pa.field("identity_cosine", pa.float32(), nullable=False),
+        pa.field("image_cosine", pa.float32(), nullable=False),
+        pa.field("choice", pa.string()),  # what the router applied; null, as the next two, for other repairs
+        pa.field("told", pa.string()),  # the degradation that it took the face for
+        pa.field("told_severity", pa.float32()),
+    ]
+)
+
 PREDICTIONS = pa.schema(
     [
         pa.field("face_id", pa.string(), nullable=False),

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from deepfake_pipeline.tables.errors import UserError
 
 PresetName = Literal["sample", "paper", "small", "full"]
+RouterPresetName = Literal["sample", "small", "full"]
 PRESETS: tuple[PresetName, ...] = ("sample", "paper", "small", "full")
 
 
@@ -69,6 +70,25 @@ class LoopConfig:
         _require(self, "patience", 0, 100_000)
         _require(self, "gradient_clip", 0.0, 1e6)
         _require(self, "ema_decay", 0.0, 0.999999)
+
+
+@dataclass(frozen=True)
+class RouterTraining(LoopConfig):
+    """Training of the classifier that the router asks: freshly degraded faces in, cross-entropy of what was done.
+
+    Attributes:
+        patch: side in px of the square patches, cut after the degradation and never resized; 0 = whole faces.
+        clean_share: share of the samples that are left undegraded.
+    """
+
+    patch: int = 0
+    clean_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_one_of(self, "monitor", ("val_loss",))
+        _require(self, "patch", 0, 4096)
+        _require(self, "clean_share", 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -215,6 +235,12 @@ _RESTORE: dict[str, Any] = {
     **_ONE_CYCLE,
 }
 
+# Whole faces: a shadow is told by the whole, and statistics of patches are not those of faces.
+ROUTER_PRESETS: dict[RouterPresetName, Preset[RouterTraining]] = {
+    "sample": Preset(RouterTraining(max_epochs=10, epoch_faces=576, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
+    "small": Preset(RouterTraining(max_epochs=5, epoch_faces=4000, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
+    "full": Preset(RouterTraining(max_epochs=40, batch_size=128, learning_rate=4e-3, **_ONE_CYCLE)),
+}
 DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
     # The rendered set: 290 faces, about a minute on two cores.
     "sample": Preset(

@@ -1,4 +1,4 @@
-"""What a network is trained to do: judge faces, or restore them. The loop is the same for both."""
+"""What a network is trained to do: judge faces, restore them, or tell what ails them. The loop is the same for all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from deepfake_pipeline.metrics.classification import auroc
 from deepfake_pipeline.metrics.fidelity_torch import psnr_batch, ssim_batch
-from deepfake_pipeline.models import Detector, Enhancer
+from deepfake_pipeline.models import DegradationClassifier, Detector, Enhancer
 from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.training.augment import augment, mixup
@@ -184,3 +184,24 @@ class EnhancerTask(Task):
 def _negative_psnr(restored: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:
     """In dB; the floor on the squared error (50 dB) keeps untouched faces from ruling the mean."""
     return 10 * torch.log10((restored - clean).square().mean((1, 2, 3)) + floor)
+
+
+class DiagnosisTask(Task):
+    """Cross-entropy over degradations and severities together."""
+
+    network: DegradationClassifier
+
+    def loss(self, pictures: Tensor, targets: Tensor, batch_number: int) -> Tensor:
+        """Cross-entropy in nats."""
+        return functional.cross_entropy(self.network(to_network(pictures)).cells, targets)
+
+    def measure(self, pictures: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Loss, whether the degradation is told, and by how far the severity is missed, of each picture."""
+        told = self.network(to_network(pictures))
+        steps = len(self.network.config.severities)
+        degradation = torch.where(targets > 0, (targets - 1) // steps + 1, 0)
+        return {
+            "loss": functional.cross_entropy(told.cells, targets, reduction="none"),
+            "accuracy": (told.degradations.argmax(dim=1) == degradation).float(),
+            "severity_error": (told.severity - self.network.get_buffer("steps")[targets]).abs(),
+        }

@@ -1,0 +1,266 @@
+"""The router: what ails a face is estimated, and the repair is applied that validation faces showed best for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from deepfake_pipeline.models.degradation_classifier import NO_DEGRADATION, DegradationClassifierConfig
+from deepfake_pipeline.models.run import EnhancerRunner, NetworkRunner
+from deepfake_pipeline.models.store import load_network, network_bytes
+from deepfake_pipeline.restore import REPAIRS
+from deepfake_pipeline.restore.base import Image, Repair
+
+Figures = dict[str, Any]
+Chances = NDArray[np.float32]
+Cell = tuple[str, int]
+
+NETWORK = "network"
+"""The trained enhancer among the repairs."""
+
+NOTHING = "identity"
+"""The repair that leaves a face as it is."""
+
+LEAST_GAIN = 0.1
+"""dB that a repair has to promise before a face is touched at all."""
+
+CEILING = 50.0
+"""dB beyond which a better PSNR is worth nothing, so that single flawless faces do not rule a mean."""
+
+CLEAN_CEILING = 40.0
+"""The same for faces that nothing ails: a change that leaves 40 dB is hard to see. The 100 dB of a clean face that is
+left alone would make a small chance of one outweigh everything that a repair can gain on a shadow."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Mean figures of each repair on validation faces, by what ailed them.
+
+    Attributes:
+        cells: C degradations and severities; no degradation, of severity 0, comes first.
+        repairs: R names.
+        psnr: ``(C, R)``, dB, each face's at most :data:`CEILING`, and on clean faces :data:`CLEAN_CEILING`.
+        ssim: ``(C, R)``.
+        faces: how many validation faces there were.
+        groups: and of how many groups.
+    """
+
+    cells: tuple[Cell, ...]
+    repairs: tuple[str, ...]
+    psnr: NDArray[np.float64]
+    ssim: NDArray[np.float64]
+    faces: int
+    groups: int
+
+    def best(self, chances: NDArray[np.floating]) -> list[str]:
+        """The repair of the highest expected PSNR for each face; none where it promises less than :data:`LEAST_GAIN`.
+
+        Args:
+            chances: ``(N, C)``, of what ails each face.
+        """
+        expected = chances @ self.psnr
+        best = expected.argmax(axis=1)
+        if NOTHING in self.repairs:
+            nothing = self.repairs.index(NOTHING)
+            gain = expected.max(axis=1) - expected[:, nothing]
+            best = np.where(gain < LEAST_GAIN, nothing, best)
+        return [self.repairs[int(number)] for number in best]
+
+    def best_classical(self, cell: Cell, by: Literal["psnr", "ssim"] = "psnr") -> str:
+        """The repair other than the network with the highest mean in a cell."""
+        means = getattr(self, by)[self.cells.index(cell)]
+        numbers = [number for number, name in enumerate(self.repairs) if name != NETWORK]
+        return self.repairs[max(numbers, key=lambda number: float(means[number]))]
+
+    def to_json(self) -> Figures:
+        """As JSON values, with the repair that is best where it is certain what ails a face."""
+        sure = self.best(np.eye(len(self.cells)))
+        return {
+            "validation_faces": self.faces,
+            "validation_groups": self.groups,
+            "psnr_ceiling": CEILING,
+            "psnr_ceiling_on_clean_faces": CLEAN_CEILING,
+            "choices": [
+                {
+                    "degradation": name,
+                    "severity": severity,
+                    "repair": repair,
+                    "psnr": dict(zip(self.repairs, psnr.tolist(), strict=True)),
+                    "ssim": dict(zip(self.repairs, ssim.tolist(), strict=True)),
+                }
+                for (name, severity), repair, psnr, ssim in zip(self.cells, sure, self.psnr, self.ssim, strict=True)
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, values: Figures) -> Choices:
+        """What :meth:`to_json` gave."""
+        rows = values["choices"]
+        repairs = tuple(rows[0]["psnr"])
+        psnr, ssim = (
+            np.array([[row[figure][name] for name in repairs] for row in rows]) for figure in ("psnr", "ssim")
+        )
+        cells = tuple((row["degradation"], row["severity"]) for row in rows)
+        return cls(cells, repairs, psnr, ssim, values["validation_faces"], values["validation_groups"])
+
+
+def choices_of(rows: Iterable[Mapping[str, Any]], cells: Sequence[Cell]) -> Choices:
+    """The means of score rows.
+
+    Args:
+        rows: with ``face_id``, ``group``, ``degradation``, ``severity`` (both null for a clean face), ``repair``,
+            ``psnr`` and ``ssim``; of validation faces, every repair of every picture.
+        cells: as :attr:`Choices.cells`.
+
+    Raises:
+        ValueError: a cell without rows.
+    """
+    sums: dict[Cell, dict[str, list[tuple[float, float]]]] = {}
+    faces, groups = set(), set()
+    for row in rows:
+        cell = (row["degradation"] or NO_DEGRADATION, row["severity"] or 0)
+        figures = min(row["psnr"], CLEAN_CEILING if cell[0] == NO_DEGRADATION else CEILING), row["ssim"]
+        sums.setdefault(cell, {}).setdefault(row["repair"], []).append(figures)
+        faces.add(row["face_id"])
+        groups.add(row["group"])
+    if missing := [f"{name} {severity}" for name, severity in cells if (name, severity) not in sums]:
+        raise ValueError(f"no validation face was repaired of {', '.join(missing)}")
+    repairs = tuple(sums[cells[0]])
+    means = np.array([[np.mean(sums[cell][name], axis=0) for name in repairs] for cell in cells])
+    return Choices(tuple(cells), repairs, means[..., 0], means[..., 1], len(faces), len(groups))
+
+
+@dataclass(frozen=True)
+class Router:
+    """A classifier, an enhancer, and what validation found; picklable, so that workers can be given one.
+
+    Attributes:
+        classifier: the network, as safetensors.
+        enhancer: the network, as safetensors.
+        choices: None as long as validation is under way; :meth:`repair` needs them.
+        repairs: the classical ones, by name.
+        accelerator: auto, cpu or cuda.
+    """
+
+    classifier: bytes
+    enhancer: bytes
+    choices: Choices | None
+    repairs: Mapping[str, Repair]
+    accelerator: str = "auto"
+
+    @classmethod
+    def of(
+        cls,
+        classifier: nn.Module,
+        enhancer: nn.Module,
+        choices: Choices | None = None,
+        repairs: Mapping[str, Repair] = REPAIRS,
+        accelerator: str = "auto",
+    ) -> Router:
+        """A router of networks as they are in memory."""
+        return cls(network_bytes(classifier), network_bytes(enhancer), choices, dict(repairs), accelerator)
+
+    def __getstate__(self) -> dict[str, Any]:
+        runners = ("_classifier", "_enhancer")
+        return {name: value for name, value in self.__dict__.items() if name not in runners}
+
+    @cached_property
+    def _classifier(self) -> ClassifierRunner:
+        return ClassifierRunner(load_network(self.classifier), self.accelerator)
+
+    @cached_property
+    def _enhancer(self) -> EnhancerRunner:
+        return EnhancerRunner(load_network(self.enhancer), self.accelerator)
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """What is told apart, in the order of :meth:`chances`."""
+        return self._classifier.config.cells
+
+    def chances(self, pictures: NDArray[np.uint8]) -> Chances:
+        """Chance ``(N, C)`` of each degradation and severity, of pictures uint8 ``(N, H, W, 3)``."""
+        return self._classifier.chances(pictures)
+
+    def enhanced(self, pictures: NDArray[np.uint8], chances: Chances) -> NDArray[np.uint8]:
+        """What the network makes of pictures ``(N, H, W, 3)``; a conditional one is told what probably ails them."""
+        conditions = tuple(getattr(self._enhancer.network.config, "conditions", ()))
+        if not conditions:
+            return self._enhancer.enhance(pictures)
+        told = condition_of(chances, self.cells, conditions)
+        return self._enhancer.enhance(pictures, told)
+
+    def apply(self, name: str, picture: Image, chances: Chances) -> Image:
+        """One repair of one picture (H, W, 3), of which ``chances`` ``(C,)`` are known."""
+        if name == NETWORK:
+            return self.enhanced(picture[None], chances[None])[0]
+        return self.repairs[name].apply(picture)
+
+    def choose(self, chances: Chances) -> list[str]:
+        """Name of the repair for each of ``(N, C)``.
+
+        Raises:
+            ValueError: the router has no choices yet.
+        """
+        if self.choices is None:
+            raise ValueError("this router has no choices: it has to be tried on validation faces first")
+        return self.choices.best(chances)
+
+    def repair(self, picture: Image) -> Image:
+        """The picture repaired: a new array of RGB uint8 (H, W, 3), of any size from 16 px."""
+        chances = self.chances(picture[None])
+        return self.apply(self.choose(chances)[0], picture, chances[0])
+
+
+class ClassifierRunner(NetworkRunner):
+    """Tells what ails pictures, in float32."""
+
+    @property
+    def config(self) -> DegradationClassifierConfig:
+        """What is told apart."""
+        config: Any = self.network.config
+        known: DegradationClassifierConfig = config
+        return known
+
+    @torch.inference_mode()
+    def chances(self, pictures: NDArray[np.uint8]) -> Chances:
+        """``(N, C)`` of uint8 ``(N, H, W, 3)``."""
+        parts = [self.network(batch).cells.softmax(dim=1).cpu().numpy() for batch in self._batches(pictures, None)]
+        return np.concatenate(parts)
+
+
+def condition_of(chances: Chances, cells: Sequence[Cell], conditions: Sequence[str]) -> Chances:
+    """What a conditional network is told: of the likeliest degradation its expected severity / 5, else 0.
+
+    Args:
+        chances: ``(N, C)``.
+        cells: the C degradations and severities.
+        conditions: the K degradations that the network knows.
+
+    Returns:
+        float32 ``(N, K)``; all zero where no degradation, or one unknown to the network, is likeliest.
+    """
+    told = np.zeros((len(chances), len(conditions)), np.float32)
+    names, severity = told_of(chances, cells)
+    for row, name in enumerate(names):
+        if name in conditions:
+            told[row, list(conditions).index(name)] = severity[row] / 5
+    return told
+
+
+def told_of(chances: Chances, cells: Sequence[Cell]) -> tuple[list[str], NDArray[np.float64]]:
+    """The likeliest degradation of each face, and the severity in [0, 5] that is expected if it is that one."""
+    names = list(dict.fromkeys(name for name, _ in cells))
+    member = np.array([[cell == name for name in names] for cell, _ in cells], np.float64)
+    steps = np.array([severity for _, severity in cells], np.float64)
+    of_name = chances.astype(np.float64) @ member
+    likeliest = of_name.argmax(axis=1)
+    rows = np.arange(len(chances))
+    severity = ((chances * steps) @ member)[rows, likeliest] / np.maximum(of_name[rows, likeliest], 1e-12)
+    return [names[number] for number in likeliest], severity
