@@ -59,7 +59,7 @@ def test_mistakes_are_one_line_and_sources_are_safe(source, tmp_path):
     folder, _, spoiled = source
     unknown = enhance(folder, "--out", tmp_path / "out", "--repair", "magic")
     assert unknown.exit_code == 1
-    assert unknown.stderr.splitlines()[-1].startswith("error: no repair magic: there are enhancer, ")
+    assert unknown.stderr.splitlines()[-1].startswith("error: no repair magic: there are router, enhancer, ")
     clash = enhance(folder, "--out", folder)
     assert clash.exit_code == 1
     assert "is a source itself" in clash.stderr

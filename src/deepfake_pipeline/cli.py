@@ -222,9 +222,8 @@ def dvc_yaml(metadata: Any, check: bool, env: str | None) -> None:
 )
 @click.option(
     "--repair",
-    default="enhancer",
-    show_default=True,
-    help="enhancer (the release's network), or a classical repair such as median3, unsharp or jpeg_deblocking.",
+    help="router (does what is best for what seems to ail a picture), enhancer (the release's network), or a classical "
+    "repair such as median3, unsharp or jpeg_deblocking; by default the router, where the release has one.",
 )
 @click.option("--release", "wanted", help="champion, packaged, last-run, a version or a path.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -235,7 +234,7 @@ def enhance(
     metadata: Any,
     paths: tuple[Path, ...],
     folder: Path,
-    repair: str,
+    repair: str | None,
     wanted: str | None,
     accelerator: str,
     env: str | None,
@@ -246,11 +245,12 @@ def enhance(
     others become NAME.mkv); their sound is copied as it is, and every frame keeps its time. The exit status is 1 only
     if nothing could be restored.
     """
-    from deepfake_pipeline.scoring.enhance import build_repair, enhance_files
+    from deepfake_pipeline.scoring.enhance import REPAIR_NAMES, best_repair, build_repair, enhance_files
     from deepfake_pipeline.scoring.release import find_release
 
     release = find_release(wanted, _data_root(metadata.project_path, env) / "06_models")
-    click.echo(f"repair: {repair}{f' of {release.name}' if repair == 'enhancer' else ''}", err=True)
+    repair = repair or best_repair(release)
+    click.echo(f"repair: {repair}{f' of {release.name}' if repair in REPAIR_NAMES[:2] else ''}", err=True)
     counts = Counter[str]()
     for done in enhance_files(paths, folder, build_repair(repair, release, accelerator)):
         counts["restored" if done.target else "refused"] += 1

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from torch import nn
 
 from deepfake_pipeline.degrade.recipe import apply, draw_recipe
 from deepfake_pipeline.media.images import decode_image
@@ -13,10 +12,10 @@ CELL, STEP = 128, 132
 NAMES, SEVERITIES = ("jpeg", "gaussian_blur"), (1, 3, 5)
 
 
-class Same(nn.Module):
+class Same:
     """An enhancer that changes nothing."""
 
-    def forward(self, pictures):
+    def enhance(self, pictures):
         return pictures
 
 
@@ -46,7 +45,7 @@ def degraded(faces, recipes, row, name, severity):
 
 
 def test_real_faces_stand_left_and_forged_ones_right(faces, recipes):
-    sheet = decode_image(before_after_sheet(faces, recipes, Same(), columns=4, accelerator="cpu"))
+    sheet = decode_image(before_after_sheet(faces, recipes, Same(), columns=4))
     assert sheet.shape[0] // STEP == 1 + 2 * len(NAMES)
     for column, row in enumerate((2, 4, 3, 5)):
         assert faces.labels[row] == column // 2
@@ -56,12 +55,12 @@ def test_real_faces_stand_left_and_forged_ones_right(faces, recipes):
 
 
 def test_one_column_is_one_real_face(faces, recipes):
-    sheet = decode_image(before_after_sheet(faces, recipes, Same(), columns=1, accelerator="cpu"))
+    sheet = decode_image(before_after_sheet(faces, recipes, Same(), columns=1))
     assert np.array_equal(cell(sheet, 0, 0, 1), faces.images[2])
 
 
 def test_every_severity_of_a_real_and_a_forged_face_is_shown(faces, recipes):
-    sheet = decode_image(severity_sheet(faces, recipes, Same(), accelerator="cpu"))
+    sheet = decode_image(severity_sheet(faces, recipes, Same()))
     columns = 1 + len(SEVERITIES)
     assert sheet.shape[0] // STEP == len(NAMES) * 2 * 2
     for block, name in enumerate(NAMES):

@@ -17,6 +17,7 @@ from deepfake_pipeline.models.run import EnhancerRunner, NetworkRunner
 from deepfake_pipeline.models.store import load_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.base import Image, Repair
+from deepfake_pipeline.restore.tiles import TILE, in_tiles
 
 Figures = dict[str, Any]
 Chances = NDArray[np.float32]
@@ -212,10 +213,33 @@ class Router:
             raise ValueError("this router has no choices: it has to be tried on validation faces first")
         return self.choices.best(chances)
 
-    def repair(self, picture: Image) -> Image:
-        """The picture repaired: a new array of RGB uint8 (H, W, 3), of any size from 16 px."""
-        chances = self.chances(picture[None])
-        return self.apply(self.choose(chances)[0], picture, chances[0])
+    def enhance(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What the network makes of pictures uint8 ``(N, H, W, 3)``, each told what the classifier takes it for."""
+        return self.enhanced(pictures, self.chances(pictures))
+
+    def repair(self, picture: Image, name: str | None = None) -> Image:
+        """The picture repaired: a new array of RGB uint8 (H, W, 3), of any size from 16 px.
+
+        A large picture is looked at and repaired in tiles, all of them in the same way.
+
+        Args:
+            picture: RGB uint8 (H, W, 3).
+            name: of the repair; None = the one that validation showed best for what seems to ail the picture.
+        """
+        chances = self.diagnose(picture)
+        chosen = name or self.choose(chances[None])[0]
+        return in_tiles(picture, lambda tile: self.apply(chosen, tile, chances))
+
+    def diagnose(self, picture: Image) -> Chances:
+        """Chance ``(C,)`` of each degradation and severity of a picture (H, W, 3): the mean over at most nine tiles."""
+        height, width = picture.shape[:2]
+        tiles = [picture[top : top + TILE, left : left + TILE] for top in _spread(height) for left in _spread(width)]
+        return np.asarray(np.mean([self.chances(tile[None])[0] for tile in tiles], axis=0), np.float32)
+
+
+def _spread(length: int) -> list[int]:
+    """Where up to three tiles begin, from one end to the other."""
+    return sorted({0, max(length - TILE, 0) // 2, max(length - TILE, 0)})
 
 
 class ClassifierRunner(NetworkRunner):

@@ -15,8 +15,9 @@ from deepfake_pipeline.engine import map_batches
 from deepfake_pipeline.faces.measure import sharpness
 from deepfake_pipeline.metrics.classification import Floats
 from deepfake_pipeline.metrics.fidelity import psnr, ssim
-from deepfake_pipeline.models.run import DetectorRunner, EnhancerRunner, pick_device
+from deepfake_pipeline.models.run import DetectorRunner, pick_device
 from deepfake_pipeline.models.store import load_network, network_bytes
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.stability import logits_of_versions
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.tables.packed import PackedFaces
@@ -39,7 +40,7 @@ def predict_conditions(
     faces: PackedFaces,
     recipes: Sequence[Recipe],
     detector: nn.Module,
-    enhancer: nn.Module,
+    router: Router,
     rule: VerdictRule,
     *,
     sizes: Mapping[str, float] | None = None,
@@ -52,7 +53,7 @@ def predict_conditions(
         faces: to be judged.
         recipes: of those that are degraded too.
         detector: the network that judges.
-        enhancer: the network that restores.
+        router: restores by its network, told what its classifier takes each face for.
         rule: how its log-odds become probabilities and verdicts.
         sizes: px of the shorter side of a face's box, by face_id, where it is known.
         workers: processes.
@@ -61,7 +62,7 @@ def predict_conditions(
     of_face: dict[str, list[Recipe]] = {}
     for recipe in recipes:
         of_face.setdefault(recipe.face_id, []).append(recipe)
-    build = partial(_Predictor, network_bytes(detector), network_bytes(enhancer), rule, accelerator)
+    build = partial(_Predictor, network_bytes(detector), router, rule, accelerator)
     on_gpu = pick_device(accelerator).type == "cuda"
     results = map_batches(
         (_case(faces, row, of_face, sizes or {}) for row in range(len(faces))),
@@ -82,18 +83,17 @@ def _case(faces: PackedFaces, row: int, of_face: dict[str, list[Recipe]], sizes:
 
 
 class _Predictor:
-    """Runs in a worker: both networks, one face with all of its conditions at a time."""
+    """Runs in a worker: all networks, one face with all of its conditions at a time."""
 
-    def __init__(self, detector: bytes, enhancer: bytes, rule: VerdictRule, accelerator: str) -> None:
+    def __init__(self, detector: bytes, router: Router, rule: VerdictRule, accelerator: str) -> None:
         self.detector = DetectorRunner(load_network(detector), accelerator)  # type: ignore[arg-type]
-        self.enhancer = EnhancerRunner(load_network(enhancer), accelerator)
-        self.rule = rule
+        self.router, self.rule = router, rule
 
     def __call__(self, case: Case) -> list[Row]:
         pictures = [case.image]
         if case.recipes:
             degraded = np.stack([apply(recipe, case.image) for recipe in case.recipes])
-            pictures += [*degraded, *self.enhancer.enhance(degraded)]
+            pictures += [*degraded, *self.router.enhance(degraded)]
         raw = logits_of_versions(self.detector, np.stack(pictures), self.rule.stability)
         said = [self._said(*one, case.size) for one in zip(raw, pictures, strict=True)]
         shared = {"face_id": case.face_id, "group": case.group, "label": case.label}

@@ -21,13 +21,14 @@ from deepfake_pipeline.media.video import VideoLimits
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.pictures import repair_picture
+from deepfake_pipeline.restore.router import NETWORK, Choices, Router
 from deepfake_pipeline.restore.tiles import in_tiles
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.tables import Refused
 from deepfake_pipeline.tables.errors import UserError
 
-ENHANCER = "enhancer"
-REPAIR_NAMES = (ENHANCER, *REPAIRS)
+ROUTER, ENHANCER = "router", "enhancer"
+REPAIR_NAMES = (ROUTER, ENHANCER, *REPAIRS)
 
 Image = NDArray[np.uint8]
 
@@ -41,19 +42,35 @@ class Enhanced(NamedTuple):
 
 
 def build_repair(name: str, release: Release, accelerator: str = "auto") -> Callable[[Image], Image]:
-    """A repair of pictures of any size, by name: the release's enhancer or a classical one.
+    """A repair of pictures of any size, by name: the release's router or enhancer, or a classical one.
+
+    The router does what validation showed best for what seems to ail a picture; the enhancer is told of it.
 
     Raises:
-        UserError: no such repair, or a release without an enhancer.
+        UserError: no such repair, or a release without what it takes.
     """
     if name in REPAIRS:
         return partial(in_tiles, repair=REPAIRS[name].apply)
-    if name != ENHANCER:
+    if name not in (ROUTER, ENHANCER):
         raise UserError(f"no repair {name}: there are {', '.join(REPAIR_NAMES)}")
     if release.enhancer is None:
         raise UserError(f"the release {release.name} holds no enhancer: choose one of {', '.join(REPAIRS)}")
+    if release.router is not None:
+        choices = Choices.from_json(release.choices) if release.choices else None
+        router = Router.of(release.router, release.enhancer, choices, accelerator=accelerator)
+        if name == ENHANCER:
+            return partial(router.repair, name=NETWORK)
+        if choices is not None:
+            return router.repair
+    if name == ROUTER:
+        raise UserError(f"the release {release.name} holds no router: choose one of {', '.join(REPAIR_NAMES[1:])}")
     runner = EnhancerRunner(release.enhancer, accelerator)
     return partial(in_tiles, repair=lambda tile: runner.enhance(tile[None])[0])
+
+
+def best_repair(release: Release) -> str:
+    """Name of the best that a release can do: its router, or else its enhancer."""
+    return ENHANCER if release.router is None or release.choices is None else ROUTER
 
 
 def enhance_files(

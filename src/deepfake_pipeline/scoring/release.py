@@ -38,6 +38,8 @@ class Release:
         version: under which it was released; empty for what was not.
         precision: in which its weights are stored.
         calibrator: what the log-odds of the detector are worth.
+        router: the classifier that tells the enhancer what ails a face, where there is one.
+        choices: which repair validation showed best, as :meth:`restore.router.Choices.to_json`; None without a router.
         unsure: when no verdict is given; None gives one always, as releases did before there was such a rule.
     """
 
@@ -52,6 +54,14 @@ class Release:
     precision: Precision = "float32"
     calibrator: Calibrator = field(default_factory=Calibrator)
     unsure: UnsureRule | None = None
+    router: nn.Module | None = None
+    choices: dict[str, Any] | None = None
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Its networks by role."""
+        every = {"detector": self.detector, "enhancer": self.enhancer, "router": self.router}
+        return {role: network for role, network in every.items() if network is not None}
 
     @property
     def rule(self) -> VerdictRule:
@@ -61,28 +71,24 @@ class Release:
 
 def rounded_release(release: Release, precision: Precision) -> Release:
     """The release with the weights that its files will hold, so that what is judged is what is stored."""
-    networks = {"detector": release.detector, "enhancer": release.enhancer}
-    rounded: dict[str, Any] = {
-        role: rounded_network(network, precision) for role, network in networks.items() if network is not None
-    }
+    rounded: dict[str, Any] = {role: rounded_network(network, precision) for role, network in release.networks.items()}
     return replace(release, precision=precision, **rounded)
 
 
 def hashes_of(release: Release) -> dict[str, str]:
     """SHA-256 (hex) of its networks, by role."""
-    networks = {"detector": release.detector, "enhancer": release.enhancer}
     return {
         role: sha256_hex(network_bytes(network, precision=release.precision))
-        for role, network in networks.items()
-        if network is not None
+        for role, network in release.networks.items()
     }
 
 
 def write_release(release: Release, folder: Path) -> None:
     """Write a release into an existing, empty folder; equal releases give equal bytes."""
-    files = {"detector.safetensors": network_bytes(release.detector, precision=release.precision)}
-    if release.enhancer is not None:
-        files["enhancer.safetensors"] = network_bytes(release.enhancer, precision=release.precision)
+    files = {
+        f"{role}.safetensors": network_bytes(network, precision=release.precision)
+        for role, network in release.networks.items()
+    }
     files |= {name: page.encode() for name, page in release.pages.items()}
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -90,6 +96,7 @@ def write_release(release: Release, folder: Path) -> None:
         "threshold": release.threshold,
         "calibrator": release.calibrator.to_json(),
         "unsure": release.unsure.to_json() if release.unsure else None,
+        "choices": release.choices,
         "geometry": release.geometry.model_dump(mode="json"),
         "sha256": {name: sha256_hex(data) for name, data in files.items()},
         "card": release.card,
@@ -142,6 +149,8 @@ def read_release(folder: Path, name: str | None = None, version: str = "") -> Re
         precision=precision,
         calibrator=rule.calibrator,
         unsure=rule.unsure,
+        router=networks.get("router"),
+        choices=manifest.get("choices"),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import load_network
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.compare import CleanFace, best_repairs, score_repairs
+from deepfake_pipeline.restore.router import Choices, Router
 from deepfake_pipeline.tables.packed import PackedFaces
 
 Images = NDArray[np.uint8]
@@ -62,14 +64,33 @@ class BestClassical:
 
 
 class NetworkRepair:
-    """A network that is told nothing."""
+    """A network that is told what the classifier takes each face for, or nothing where there is no classifier."""
 
-    def __init__(self, network: bytes, accelerator: str) -> None:
-        self.runner = EnhancerRunner(load_network(network), accelerator)
+    def __init__(self, parts: RepairParts, name: str) -> None:
+        network, classifier = parts.networks[name], parts.networks.get("router")
+        self.enhancer: Any = (
+            EnhancerRunner(load_network(network), parts.accelerator)
+            if classifier is None
+            else Router(classifier, network, None, REPAIRS, parts.accelerator)
+        )
 
     def repair(self, images: Images, degradation: str, severity: int) -> Images:
         """The faces through the network."""
-        return self.runner.enhance(images)
+        enhanced: Images = self.enhancer.enhance(images)
+        return enhanced
+
+
+class RoutedRepair:
+    """For each face the repair that validation showed best for what the classifier takes it for."""
+
+    def __init__(self, parts: RepairParts) -> None:
+        classifier, enhancer = (parts.networks[name] for name in ("router", "enhancer"))
+        choices = Choices.from_json(dict(parts.choices)) if parts.choices else None
+        self.router = Router(classifier, enhancer, choices, REPAIRS, parts.accelerator)
+
+    def repair(self, images: Images, degradation: str, severity: int) -> Images:
+        """Each face by itself."""
+        return np.stack([self.router.repair(image) for image in images])
 
 
 @dataclass(frozen=True)
@@ -81,19 +102,22 @@ class RepairParts:
         networks: safetensors of a network by the name of the repairer that uses it.
         slow: classical repairs that are done to a part of the faces only.
         accelerator: auto, cpu or cuda.
+        choices: of the router, as JSON; None without one.
     """
 
     best: BestRepairs
     networks: Mapping[str, bytes] = field(default_factory=dict)
     slow: Sequence[str] = ()
     accelerator: str = "cpu"
+    choices: Mapping[str, Any] | None = None
 
 
 REPAIRERS: dict[str, Callable[[RepairParts], Repairer]] = {
     NONE: lambda parts: NoRepair(),
     "best_classical": lambda parts: BestClassical(parts.best),
-    "enhancer": lambda parts: NetworkRepair(parts.networks["enhancer"], parts.accelerator),
-    "joint": lambda parts: NetworkRepair(parts.networks["joint"], parts.accelerator),
+    "enhancer": partial(NetworkRepair, name="enhancer"),
+    "router": RoutedRepair,
+    "joint": partial(NetworkRepair, name="joint"),
 }
 """Name of a repairer, as in parameters and tables, to what makes it. A further one is one class and one line here."""
 

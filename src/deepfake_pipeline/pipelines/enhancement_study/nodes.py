@@ -8,6 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.models.enhancer import Enhancer
 from deepfake_pipeline.models.store import network_bytes
@@ -94,18 +96,22 @@ def score(
     test_faces: PackedFaces,
     detectors: Networks,
     enhancers: Networks,
+    classifier: nn.Module,
+    choices: dict[str, Any],
     best: BestRepairs,
     params: EnhancementStudyParams,
     compute: ComputeParams,
     checkpoints: Path,
 ) -> RecordStream:
     """A row for each face, condition, repair and detector."""
-    wanted: Networks = {name: network for name, network in enhancers.items() if name in params.repairs}
+    given: Networks = {**enhancers, "router": classifier}
+    wanted: Networks = {name: network for name, network in given.items() if name in params.repairs}
     parts = RepairParts(
         best,
-        {name: network_bytes(network) for name, network in wanted.items()},
+        {name: network_bytes(network) for name, network in given.items()},
         params.slow_repairs,
         compute.accelerator,
+        choices,
     )
     plan = StudyPlan(
         {key: network_bytes(network) for key, network in sorted(detectors.items())},

@@ -42,6 +42,8 @@ def create_pipeline() -> Pipeline:
                     "packed_test",
                     "study_detectors",
                     "study_enhancers",
+                    "router",
+                    "router_choices",
                     "study_repairs",
                     "params:enhancement_study",
                     "params:compute",

@@ -19,6 +19,7 @@ from deepfake_pipeline.reporting import judge as judgement
 from deepfake_pipeline.reporting.record import evaluation_record
 from deepfake_pipeline.reporting.report import collect_facts, render_report
 from deepfake_pipeline.reporting.sheets import before_after_sheet, severity_sheet
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.conditions import predict_conditions
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.scoring.steadiness import judge_reencoded
@@ -36,6 +37,7 @@ def predict(
     recipes: Table,
     detector: nn.Module,
     enhancer: nn.Module,
+    classifier: nn.Module,
     operating_point: dict[str, Any],
     faces: Table,
     compute: ComputeParams,
@@ -45,7 +47,7 @@ def predict(
         test_faces,
         recipes_of_split(recipes, "test"),
         detector,
-        enhancer,
+        Router.of(classifier, enhancer, accelerator=compute.accelerator),
         VerdictRule.of_operating_point(operating_point),
         sizes=face_sizes(faces, "test"),
         workers=compute.workers,
@@ -117,6 +119,8 @@ def record(
 def bundle(
     detector: Detector,
     enhancer: nn.Module,
+    classifier: nn.Module,
+    choices: dict[str, Any],
     geometry: CropGeometry,
     operating_point: dict[str, Any],
     summary: dict[str, Any],
@@ -134,6 +138,8 @@ def bundle(
         card,
         calibrator=rule.calibrator,
         unsure=rule.unsure,
+        router=classifier,
+        choices=choices,
     )
 
 
@@ -164,14 +170,18 @@ def draw_gain(metrics: dict[str, Any]) -> Drawn:
 
 
 def draw_sheets(
-    test_faces: PackedFaces, recipes: Table, enhancer: nn.Module, params: EvaluationParams, compute: ComputeParams
+    test_faces: PackedFaces,
+    recipes: Table,
+    enhancer: nn.Module,
+    classifier: nn.Module,
+    params: EvaluationParams,
+    compute: ComputeParams,
 ) -> tuple[bytes, bytes]:
     """Real and forged faces clean, degraded and enhanced: several at one severity, one of each at every severity."""
     drawn = recipes_of_split(recipes, "test")
-    several = before_after_sheet(
-        test_faces, drawn, enhancer, columns=params.sheet_faces, accelerator=compute.accelerator
-    )
-    return several, severity_sheet(test_faces, drawn, enhancer, accelerator=compute.accelerator)
+    router = Router.of(classifier, enhancer, accelerator=compute.accelerator)
+    several = before_after_sheet(test_faces, drawn, router, columns=params.sheet_faces)
+    return several, severity_sheet(test_faces, drawn, router)
 
 
 def report(

@@ -11,7 +11,16 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.predict,
-                ["packed_test", "recipes", "detector", "enhancer", "operating_point", "faces", "params:compute"],
+                [
+                    "packed_test",
+                    "recipes",
+                    "detector",
+                    "enhancer",
+                    "router",
+                    "operating_point",
+                    "faces",
+                    "params:compute",
+                ],
                 "predictions",
                 name="predict",
             ),
@@ -37,7 +46,16 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.bundle,
-                ["detector", "enhancer", "crop_geometry", "operating_point", "summary", "params:study"],
+                [
+                    "detector",
+                    "enhancer",
+                    "router",
+                    "router_choices",
+                    "crop_geometry",
+                    "operating_point",
+                    "summary",
+                    "params:study",
+                ],
                 "candidate",
                 name="bundle_candidate",
             ),
@@ -63,7 +81,7 @@ def create_pipeline() -> Pipeline:
             Node(nodes.draw_gain, "metrics", ["picture_gain", "plot_gain"], name="draw_gain"),
             Node(
                 nodes.draw_sheets,
-                ["packed_test", "recipes", "enhancer", "params:evaluation", "params:compute"],
+                ["packed_test", "recipes", "enhancer", "router", "params:evaluation", "params:compute"],
                 ["picture_before_after", "picture_by_severity"],
                 name="draw_sheets",
             ),
