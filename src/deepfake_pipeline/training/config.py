@@ -237,14 +237,22 @@ _RESTORE: dict[str, Any] = {
 
 # Whole faces: a shadow is told by the whole, and statistics of patches are not those of faces.
 ROUTER_PRESETS: dict[RouterPresetName, Preset[RouterTraining]] = {
-    "sample": Preset(RouterTraining(max_epochs=10, epoch_faces=576, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
+    "sample": Preset(RouterTraining(max_epochs=7, epoch_faces=576, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
     "small": Preset(RouterTraining(max_epochs=5, epoch_faces=4000, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
     "full": Preset(RouterTraining(max_epochs=40, batch_size=128, learning_rate=4e-3, **_ONE_CYCLE)),
 }
 DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
     # The rendered set: 290 faces, about a minute on two cores.
     "sample": Preset(
-        DetectorTraining(max_epochs=24, batch_size=16, learning_rate=8e-4, geometry_share=0.25, **_ONE_CYCLE),
+        DetectorTraining(
+            max_epochs=24,
+            batch_size=16,
+            learning_rate=8e-4,
+            geometry_share=0.25,
+            ema_decay=0.98,
+            monitor="val_auroc",
+            **_ONE_CYCLE,
+        ),
         {"cnn3": Tuned({"image_size": 160, "dropout": 0.2})},
     ),
     "paper": Preset(DetectorTraining(max_epochs=10, batch_size=32, patience=3, geometry_share=1.0)),
@@ -292,7 +300,7 @@ _TUNED = {
 ENHANCER_PRESETS: dict[PresetName, Preset[EnhancerTraining]] = {
     # The rendered set: about a minute on two cores.
     "sample": Preset(
-        EnhancerTraining(max_epochs=6, epoch_faces=1200, batch_size=8, patch=128, ema_decay=0.99, **_RESTORE), _TUNED
+        EnhancerTraining(max_epochs=4, epoch_faces=1200, batch_size=8, patch=128, ema_decay=0.99, **_RESTORE), _TUNED
     ),
     # Paper 000: 45 epochs of 3 steps, nothing told.
     "paper": Preset(EnhancerTraining(max_epochs=45, epoch_faces=48, batch_size=16, patience=0)),
