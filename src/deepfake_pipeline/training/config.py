@@ -253,7 +253,7 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
             monitor="val_auroc",
             **_ONE_CYCLE,
         ),
-        {"cnn3": Tuned({"image_size": 160, "dropout": 0.2})},
+        {"cnn3": Tuned({"image_size": 128, "dropout": 0.2})},
     ),
     "paper": Preset(DetectorTraining(max_epochs=10, batch_size=32, patience=3, geometry_share=1.0)),
     # About 10,000 faces, minutes on two cores.
