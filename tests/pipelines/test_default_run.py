@@ -124,7 +124,7 @@ class TestReport:
 
     def test_every_picture_has_an_interactive_twin(self, data):
         figures = data / "08_reporting/figures"
-        pictures = {file.stem for file in figures.glob("*.png")} - {"before_after", "by_severity"}
+        pictures = {file.stem for file in figures.glob("*.png")} - {"before_after", "by_severity", "restoration_sheet"}
         plots = {file.stem: json.loads(file.read_text()) for file in figures.glob("*.json")}
         assert pictures == set(plots)
         assert all({"data", "layout"} <= plot.keys() for plot in plots.values())
@@ -162,11 +162,12 @@ class TestTracking:
         return tree
 
     def test_a_run_holds_its_stages_and_they_the_networks_trained(self, runs):
-        assert set(runs) == {"__default__", *STAGES, "train_detector", "train_enhancer"}
+        assert set(runs) == {"__default__", *STAGES, "train_detector", "train_enhancer", "train_router"}
         assert {run.info.status for run in runs.values()} == {"FINISHED"}
         parent = {name: run.data.tags.get("mlflow.parentRunId") for name, run in runs.items()}
         assert parent["train_detector"] == runs["detector_training"].info.run_id
         assert parent["train_enhancer"] == runs["enhancer_training"].info.run_id
+        assert parent["train_router"] == runs["restoration"].info.run_id
 
     def test_the_outermost_run_holds_parameters_and_the_summary(self, runs, data):
         run = runs["__default__"].data

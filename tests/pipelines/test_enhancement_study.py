@@ -27,12 +27,12 @@ def test_every_cell_is_there(studied):
     scores = ParquetTable(studied.root / "data/07_model_output/enhancement_study").read()
     conditions = set(scores[["degradation", "severity"]].itertuples(index=False, name=None))
     assert conditions == {("clean", 0), *((name, step) for name in ("gaussian_blur", "jpeg") for step in (2, 4))}
-    assert set(scores.repair) == {"none", "best_classical", "enhancer", "joint"}, "there is no router"
+    assert set(scores.repair) == {"none", "best_classical", "enhancer", "router", "joint"}
     assert set(scores.training) == {"plain", "control"}
     faces = scores.face_id.nunique()
-    assert len(scores) == 5 * 4 * 2 * faces
+    assert len(scores) == 5 * 5 * 2 * faces
     figures = json.loads((studied.root / "data/08_reporting/enhancement_study.json").read_text())
-    assert len(figures["cells"]) == 5 * 4 * 2
+    assert len(figures["cells"]) == 5 * 5 * 2
     assert set(figures["headline"]["by_training"]) == {"plain", "control"}
 
 

@@ -18,7 +18,7 @@ DATASETS = sorted(
     {name for pipeline in register_pipelines().values() for name in pipeline.datasets() if not name.startswith("param")}
 )
 # in memory, or what a run keeps for itself
-NOTHING_TO_SHOW = {"card_data", "card_networks", "checkpoints", "downloads"}
+NOTHING_TO_SHOW = {"card_data", "card_networks", "checkpoints", "downloads", "rounded_candidate"}
 
 
 def catalog_of(project):

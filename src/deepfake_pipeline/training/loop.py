@@ -27,7 +27,7 @@ from deepfake_pipeline.training.result import Fitted, History, Runtime
 from deepfake_pipeline.training.tasks import Task
 
 logger = logging.getLogger(__name__)
-for _name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
+for _name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "pytorch_lightning.utilities.rank_zero"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
