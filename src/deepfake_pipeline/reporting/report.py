@@ -6,16 +6,15 @@ import base64
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
-import jinja2
 from torch import nn
 
 from deepfake_pipeline.media.certificate import in_words
 from deepfake_pipeline.models.store import network_name
 from deepfake_pipeline.reporting.evaluation import interval_text
+from deepfake_pipeline.reporting.page import page_template
 from deepfake_pipeline.tables import Table
 
 Figures = dict[str, Any]
@@ -68,7 +67,7 @@ def render_report(metrics: Figures, facts: Facts, pictures: Sequence[tuple[str, 
         pictures: captions and PNGs, in order.
     """
     images = [(caption, base64.b64encode(picture).decode()) for caption, picture in pictures]
-    return _template().render(
+    return page_template("report.html").render(
         metrics=metrics,
         facts=facts,
         answers=headline_sentences(metrics),
@@ -169,15 +168,3 @@ def verdict(change: Mapping[str, float | None]) -> str:
     if high < 0:
         return "it hurts detection"
     return "no effect on detection can be shown with these faces"
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("deepfake_pipeline.reporting"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html")

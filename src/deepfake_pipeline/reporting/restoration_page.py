@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
-import jinja2
-
 from deepfake_pipeline.reporting.evaluation import interval_text
+from deepfake_pipeline.reporting.page import page_template
 from deepfake_pipeline.reporting.restoration import CHOSEN, SLIGHT
 from deepfake_pipeline.restore.router import NETWORK, NOTHING
 from deepfake_pipeline.restore.score import ROUTER
@@ -44,7 +42,7 @@ def render_page(figures: Figures, choices: Figures, study: str, pictures: Sequen
         study: name of the data set.
         pictures: captions and PNGs, in order.
     """
-    return _template().render(
+    return page_template("restoration.html").render(
         figures=figures,
         choices=choices["choices"],
         study=study,
@@ -135,15 +133,3 @@ def _identity(figures: Figures) -> str:
         f"repaired ones at {interval_text(after)}. It was fitted on rendered people in aligned crops; for photographs "
         f"it is an indication."
     )
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("deepfake_pipeline.reporting"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("restoration.html")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
-import jinja2
-
 from deepfake_pipeline.reporting.evaluation import interval_text
+from deepfake_pipeline.reporting.page import page_template
 from deepfake_pipeline.reporting.study import CLEAN, NONE
 from deepfake_pipeline.reporting.study_words import answer, details, repair_name, strongest
 
@@ -28,7 +26,7 @@ def render_study(
         pictures: captions and PNGs, in order.
     """
     cells = [cell for cell in figures["cells"] if cell["repair"] != NONE and cell["degradation"] != CLEAN]
-    return _template().render(
+    return page_template("enhancement_study.html").render(
         figures=figures,
         study=study,
         settings=settings,
@@ -59,15 +57,3 @@ def settings_of(parameters: Mapping[str, Any], best: Mapping[str, Mapping[str, s
         "slow filters": f"{slow.replace('_', ' ')}, on {parameters['slow_faces']} faces at most",
         "bootstrap": f"{parameters['resamples']} resamples of groups",
     }
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("deepfake_pipeline.reporting"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("enhancement_study.html")
