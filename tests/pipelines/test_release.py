@@ -100,7 +100,8 @@ class TestRegistry:
             model.predict(pd.DataFrame({"image": [str(pictures[0])]}))
         uri = "models:/forgery-detector-rendered@champion"
         allowed = mlflow.pyfunc.load_model(uri, model_config={"allowed_root": str(pictures[0].parent)})
-        assert allowed.predict(pd.DataFrame({"image": [pictures[0].name]})).verdict[0] in ("real", "fake", "unsure", "no_face")
+        verdict = allowed.predict(pd.DataFrame({"image": [pictures[0].name]})).verdict[0]
+        assert verdict in ("real", "fake", "unsure", "no_face")
         with pytest.raises(ValueError, match="neither the bytes"):
             allowed.predict(pd.DataFrame({"image": ["../../../../../../conf/base/globals.yml"]}))
 

@@ -134,6 +134,7 @@ def test_the_best_epoch_is_that_of_the_monitored_figure(faces):
     validation = faces[1]
     probability = DetectorRunner(fitted.network, "cpu").fake_probability(validation.images)
     best = max(row["val_auroc"] for row in fitted.history)
+    assert [row["val_auroc"] for row in fitted.history if row["kept"]] == [best]
     assert roc_auc_score(validation.labels, probability) == pytest.approx(best)
 
 

@@ -33,6 +33,7 @@ from deepfake_pipeline.reporting.report import (
     verdict,
     verdict_sentences,
 )
+from deepfake_pipeline.reporting.training import kept_row
 from deepfake_pipeline.tables.splits import SPLITS
 
 NOT_RECORDED = "not recorded"
@@ -189,11 +190,11 @@ def _crop(geometry: CropGeometry | None) -> dict[str, Any]:
 
 
 def _kept(history: Sequence[Mapping[str, float]] | None) -> dict[str, Any]:
-    """Epochs, and the figures of the one that was kept: the first with the lowest validation loss."""
+    """Epochs, and the figures of the one that was kept."""
     if not history:
         return {}
-    best = min(history, key=lambda row: row["val_loss"])
-    figures = {name: f"{best[name]:.4g}" for name in sorted(best.keys() - {"epoch"})}
+    best = kept_row(history)
+    figures = {name: f"{best[name]:.4g}" for name in sorted(best.keys() - {"epoch", "kept"})}
     return {"epochs": len(history), "epoch": int(best["epoch"]) + 1, "figures": figures}
 
 

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.error("error: %s", error)
         return 1
     seconds = time.monotonic() - started
-    best = min(fitted.history, key=lambda row: row["val_loss"])
+    best = next(row for row in fitted.history if row["kept"])
     report = {
         "network": options.network,
         "preset": options.preset,

@@ -63,7 +63,9 @@ def fit(
         finished = folder / "history.json"
         if not finished.exists():
             history = _run_trainer(module, _Feeds(train, validation, config, runtime), config, runtime, folder)
-            _write_whole(finished, json.dumps(history))
+            kept = _best(history, config)
+            marked = [{**row, "kept": float(number == kept)} for number, row in enumerate(history)]
+            _write_whole(finished, json.dumps(marked))
             (folder / "last.ckpt").unlink(missing_ok=True)
         best = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
         module.load_state_dict(best["state_dict"])
@@ -118,10 +120,14 @@ def _is_over(history: History, config: LoopConfig) -> bool:
     """Whether a run with this history needs no further epoch."""
     if not history:
         return False
-    figures = [row[config.monitor] for row in history]
-    best = min(figures) if config.monitor == "val_loss" else max(figures)
-    waited = len(figures) - 1 - figures.index(best)
+    waited = len(history) - 1 - _best(history, config)
     return len(history) >= config.max_epochs or bool(config.patience and waited >= config.patience)
+
+
+def _best(history: History, config: LoopConfig) -> int:
+    """Number of the row that is best by what the configuration monitors, the first of equals."""
+    figures = [row[config.monitor] for row in history]
+    return figures.index(min(figures) if config.monitor == "val_loss" else max(figures))
 
 
 def _write_whole(path: Path, text: str) -> None:

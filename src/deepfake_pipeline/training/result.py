@@ -31,7 +31,10 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network: the weights of the best epoch, as ``LoopConfig.monitor`` judges, and what each epoch gave."""
+    """A trained network: the weights of the best epoch, as ``LoopConfig.monitor`` judges, and what each epoch gave.
+
+    In the history the row of that epoch has ``kept`` 1, the others 0.
+    """
 
     network: nn.Module
     history: History
