@@ -327,6 +327,25 @@ class TestNothingIsLostInSilence:
             "damaged (more stands behind the mark of its end); what follows in the archive is lost",
         )
 
+    def test_a_tar_cut_between_two_members(self, tmp_path):
+        archive = make(tmp_path / "a.tar", self.members)
+        archive.write_bytes(archive.read_bytes()[: 4 * 1536])
+        assert self.lost(archive) == (
+            4,
+            "damaged (it breaks off without the mark of its end); what follows in the archive is lost",
+        )
+
+    def test_a_tar_of_which_only_the_reserved_space_is_left(self, tmp_path):
+        archive = make(tmp_path / "a.tar", self.members | {"last": noise(20_000)})
+        data = archive.read_bytes()
+        archive.write_bytes(data[: 4 * 1536] + bytes(len(data) - 4 * 1536))
+        kept, detail = self.lost(archive)
+        assert kept == 4 and "zeros at its end, where members may have been" in detail
+
+    @pytest.mark.parametrize("size", [0, 1, 511, 512, 8703, 8704, 8705, 9216, 9217])
+    def test_a_whole_tar_says_nothing_wherever_its_record_ends(self, tmp_path, size):
+        assert unpacked(make(tmp_path / "a.tar", {"only": noise(size)})) == ({"only": noise(size)}, {})
+
     @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
     def test_the_sum_of_the_whole_stream_is_checked(self, tmp_path, kind):
         archive = make(tmp_path / f"a.tar.{kind}", self.members)

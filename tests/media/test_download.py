@@ -133,6 +133,21 @@ class TestFailures:
         assert "404" in message and "/none.zip" in message and "secret" not in message
         assert len(site.asked) == 1
 
+    def test_a_server_that_only_drips_is_left(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(room, "_SPAN_SECONDS", 0.3)
+        with serving(Site(BODY, drip=True)) as site:
+            message = self.fails(site.url, tmp_path)
+            assert "sends less than 1,024 bytes a second" in message
+            site.drip = False
+            assert download(site.url, tmp_path, MOST).read_bytes() == BODY
+        assert site.starts[0] == "" and site.starts[1].startswith("bytes=")
+
+    def test_headers_that_only_trickle_end_too(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(room, "_ANSWER_SECONDS", 0.2)
+        with serving(Site(BODY, trickle=True)) as site:
+            assert "cannot be fetched" in self.fails(site.url, tmp_path)
+        assert len(site.asked) == room._ATTEMPTS
+
     def test_forbidden_is_not_tried_again(self, tmp_path):
         with serving(Site(BODY, statuses=[403])) as site:
             assert "403" in self.fails(site.url, tmp_path)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from deepfake_pipeline.media import video
 from deepfake_pipeline.media.sampling import VideoSampling
@@ -209,6 +213,44 @@ def test_odd_names_are_files_like_any_other(tmp_path: Path, steady: Path) -> Non
 )
 def test_limits(steady: Path, limits: dict[str, float], reason: Reason) -> None:
     assert _refused(steady, VideoLimits.model_validate(limits)).reason is reason
+
+
+@pytest.mark.parametrize("side", [64, 2400])
+@pytest.mark.parametrize("kind", ["mpeg4.mp4", "h264.mp4", "vp8.webm", "flv1.flv"])
+def test_frames_over_the_limit_are_told_from_damage(tmp_path: Path, kind: str, side: int) -> None:
+    path = write_video(tmp_path / kind, [counted(number, side, side) for number in range(2)], **KINDS[kind])  # type: ignore[arg-type]
+    assert len(_frames(path, EVERY, VideoLimits(max_pixels=side**2))) == 2
+    for most in (side**2 - 1, side**2 // 2, 3000):
+        assert _refused(path, VideoLimits(max_pixels=most)).reason is Reason.DECOMPRESSION_BOMB
+
+
+@pytest.mark.parametrize("side", [128, 2400])
+def test_frames_that_grow_behind_the_header(tmp_path: Path, side: int) -> None:
+    first = write_video(tmp_path / "first.ts", [counted(number, 64, 96) for number in range(9)], codec="libx264")
+    then = write_video(tmp_path / "then.ts", [counted(number, side, side) for number in range(9)], codec="libx264")
+    (tmp_path / "both.ts").write_bytes(first.read_bytes() + then.read_bytes())
+    assert _refused(tmp_path / "both.ts", VideoLimits(max_pixels=96 * 64)).reason is Reason.DECOMPRESSION_BOMB
+
+
+def test_a_frame_larger_than_its_header_says_is_not_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "lie.avi"
+    picture = encoded(Image.new("RGB", (12_000, 12_000)), "JPEG")  # 216 MB as it is decoded
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        packet = av.Packet(picture)
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 10)
+        container.mux(packet)
+    code = (
+        "import resource, sys; from pathlib import Path; import av; from deepfake_pipeline.media.video import *\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "try: probe_video(Path(sys.argv[1]))\n"
+        "except Refused as refused: print(refused.reason.value, (peak() - before) // 1024)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    reason, grown = done.stdout.split()
+    assert reason == "decompression_bomb" and int(grown) < 100  # MiB
 
 
 def test_a_header_that_lies_about_its_duration_does_not_help(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ class Site:
     cut_after: list[int] = field(default_factory=list)  # bytes after which each of the next answers breaks off
     statuses: list[int] = field(default_factory=list)  # of the next answers, instead of the file
     asked: list[dict[str, str]] = field(default_factory=list)
+    drip: bool = False  # a byte at a time, as long as anybody listens
+    trickle: bool = False  # the same with a header
     redirect: str = ""  # where another address is asked for
     url: str = ""
 
@@ -51,15 +54,31 @@ class _Handler(BaseHTTPRequestHandler):
         start = self._start()
         part = site.body[start or 0 :]
         self.send_response(200 if start is None else 206)
+        if site.trickle:
+            self.flush_headers()
+            self._drip(b"X-Slow: " + b"x" * 4000)
+            return
         self.send_header("Content-Length", str(len(part)))
         if start is not None:
             self.send_header("Content-Range", f"bytes {start}-{len(site.body) - 1}/{len(site.body)}")
         for name, value in site.headers.items():
             self.send_header(name, value)
         self.end_headers()
+        if site.drip:
+            self._drip(part)
+            return
         self.wfile.write(part[: site.cut_after.pop(0)] if site.cut_after else part)
         self.wfile.flush()
         self.close_connection = True
+
+    def _drip(self, data: bytes) -> None:
+        try:
+            for byte in data:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(0.005)
+        except OSError:
+            self.close_connection = True
 
     def _start(self) -> int | None:
         asked = self.headers.get("Range", "")

@@ -29,6 +29,7 @@ from deepfake_pipeline.tables.errors import UserError
 _CHUNK = 1 << 20
 _FREE_BYTES = 1 << 20  # too little to be a bomb, whatever the ratio
 _HEADER_BYTES = 16 << 20  # of one tar member: long names and extended headers
+_TAR_RECORD_BYTES = 10_240  # a tar file is filled up with zeros to a multiple of it
 _ZIP_END_BYTES = 22  # of the record that ends a zip file, before its comment
 _PARTIAL = ".partial"  # no member has this name: dotfiles are not unpacked
 _NAME_ERRORS = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EILSEQ)
@@ -289,7 +290,7 @@ class _Meter(io.RawIOBase):
 
 
 class _StrictTarInfo(tarfile.TarInfo):
-    """A header that is damaged ends the archive with an error, where tarfile would end it in silence."""
+    """A header that is damaged or missing ends the archive with an error, where tarfile would end it in silence."""
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> _StrictTarInfo:
@@ -297,6 +298,10 @@ class _StrictTarInfo(tarfile.TarInfo):
             return super().fromtarfile(tar)
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
             raise tarfile.ReadError(f"tar header: {error}") from error
+        except tarfile.EmptyHeaderError as error:  # type: ignore[attr-defined]
+            if not tar.offset:
+                raise
+            raise tarfile.ReadError("it breaks off without the mark of its end") from error
 
 
 def _tar_members(archive: Path, shelf: _Shelf) -> Iterator[_Member]:
@@ -311,9 +316,13 @@ def _tar_members(archive: Path, shelf: _Shelf) -> Iterator[_Member]:
                 refused = _tar_refusal(member)
                 yield _Member(member.name, partial(tar.extractfile, member), shelf.packed, refused)
             meter.allow(member.size + _HEADER_BYTES)
+        zeros = 0
         while rest := _rest(tar, meter):
             if rest.strip(b"\0"):
                 raise Refused(Reason.UNREADABLE, "damaged (more stands behind the mark of its end)")
+            zeros += len(rest)
+        if zeros > _TAR_RECORD_BYTES:  # as a download leaves that reserved its space and was cut
+            raise Refused(Reason.UNREADABLE, f"damaged ({zeros:,} zeros at its end, where members may have been)")
 
 
 def _rest(tar: tarfile.TarFile, meter: _Meter) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,11 @@ _ATTEMPTS = 4  # in a row that bring no byte
 _PAUSE_SECONDS = 0.5  # before the second attempt, doubled before each further one
 _CONNECT_SECONDS = 30
 _SILENCE_SECONDS = 60  # without a byte
+_ANSWER_SECONDS = 120  # from a request to the end of the answer's headers
+_SLOWEST = 1024  # bytes a second, over each of the spans below: what sends less never ends
+_SPAN_SECONDS = 60
+
+_clock = time.monotonic
 
 
 def download(url: str, scratch: Path, max_bytes: int, private_addresses: bool = False) -> Path:
@@ -42,7 +48,7 @@ def download(url: str, scratch: Path, max_bytes: int, private_addresses: bool = 
 
     Raises:
         UserError: the address leads to no public machine; the server cannot be reached, refuses, sends too much, or
-            breaks off again and again; or the folder cannot hold the file.
+            too slowly to ever end, or breaks off again and again; or the folder cannot hold the file.
     """
     _check_address(url)
     try:
@@ -176,7 +182,7 @@ def _fetch(url: str, target: _Target, max_bytes: int, gate: Gate) -> None:
             free = shutil.disk_usage(target.part.parent).free
             if version.total - part.tell() > free:
                 raise UserError(f"{target.part.parent}: {free:,} bytes are free, {shown(url)} has {version.total:,}")
-            for chunk in progress(_chunks(remote), "downloading", total):
+            for chunk in progress(_paced(_chunks(remote), url), "downloading", total):
                 part.write(chunk)
                 if part.tell() > max_bytes:
                     raise UserError(f"{shown(url)}: more than {max_bytes:,} bytes; raise archive.max_total_bytes")
@@ -201,7 +207,26 @@ async def _client(gate: Gate, **options: Any) -> Any:
     import aiohttp
 
     connector = aiohttp.TCPConnector(socket_factory=gate.connect)
-    return aiohttp.ClientSession(connector=connector, middlewares=[gate.request], **options)
+    return aiohttp.ClientSession(connector=connector, middlewares=[gate.request, _prompt], **options)
+
+
+async def _prompt(asked: Any, send: Any) -> Any:
+    """Middleware of aiohttp, whose own limits begin anew with every byte: headers that only trickle in end as well."""
+    async with asyncio.timeout(_ANSWER_SECONDS):
+        return await send(asked)
+
+
+def _paced(chunks: Iterable[bytes], url: str) -> Iterator[bytes]:
+    """Chunks as they arrive, as long as they arrive at some pace."""
+    since, arrived = _clock(), 0
+    for chunk in chunks:
+        yield chunk
+        arrived += len(chunk)
+        if _clock() - since < _SPAN_SECONDS:
+            continue
+        if arrived < _SLOWEST * _SPAN_SECONDS:
+            raise UserError(f"{shown(url)}: sends less than {_SLOWEST:,} bytes a second; run again to go on")
+        since, arrived = _clock(), 0
 
 
 def _chunks(remote: Any) -> Iterator[bytes]:

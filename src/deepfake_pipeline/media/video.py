@@ -28,6 +28,7 @@ from deepfake_pipeline.tables import Reason, Refused
 
 CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
 
+_EDGES = 1 << 20  # px at most around the pictures that small frames make
 _WORTH_A_SEEK = 8  # frames: fewer are decoded rather than jumped over
 
 Frame = Any  # av.VideoFrame
@@ -290,6 +291,7 @@ class _Video:
         try:
             frames = packet.decode()
         except _failures() as error:
+            self._check_refused_size(error)
             self.note(_one_line(error))
             return
         for frame in frames:
@@ -368,6 +370,15 @@ class _Video:
         self._first = frame.pts if self._first is None else min(self._first, frame.pts)
         self._check_seconds(float((frame.pts - self._first) * self.unit))
 
+    def _check_refused_size(self, error: Exception) -> None:
+        """Tell a frame of a size that the decoder was told to refuse from a damaged one."""
+        from av.error import ArgumentError
+
+        context = self.stream.codec_context
+        size = context.width * context.height
+        if size > self.limits.max_pixels or (size == 0 and isinstance(error, ArgumentError)):
+            raise Refused(Reason.DECOMPRESSION_BOMB, f"frames of more than {self.limits.max_pixels:,} pixels")
+
     def check_header(self) -> None:
         """Refuse by the header what is beyond the limits, before anything is decoded."""
         context = self.stream.codec_context
@@ -437,7 +448,9 @@ def _opened(path: Path, limits: VideoLimits) -> Iterator[_Video]:
     import av
 
     head = _head(path, limits)
-    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    # Beyond it FFmpeg decodes nothing, whatever a header says; it counts the edges of its buffers too.
+    largest = {"max_pixels": str(limits.max_pixels * 5 // 4 + _EDGES)}
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file", **largest}
     try:
         container = av.open(f"file:{path}", options=options, timeout=(limits.timeout, limits.timeout))
     except av.error.ExitError as error:
@@ -456,6 +469,7 @@ def _opened(path: Path, limits: VideoLimits) -> Iterator[_Video]:
         if stream.codec_context is None:
             raise Refused(Reason.UNSUPPORTED_TYPE, "a codec that is not known")
         stream.codec_context.thread_count = 1
+        stream.codec_context.options = largest
         video = _Video(container, stream, limits)
         video.check_header()
         yield video
