@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepfake_pipeline.degrade import apply, draw_recipe
 from deepfake_pipeline.models.degradation_classifier import DegradationClassifier, DegradationClassifierConfig
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
@@ -114,10 +115,23 @@ def test_a_conditional_network_is_told(networks, monkeypatch):
     monkeypatch.setattr(router._enhancer, "enhance", lambda pictures, *told: heard.append(told) or pictures)
     pictures, chances = face(32)[None], certain(("jpeg", 4))
     router.enhanced(pictures, chances)
-    monkeypatch.setattr(router._enhancer.network, "config", type("Config", (), {"conditions": ("jpeg", "shadow")}))
+    facts = {"conditions": ("jpeg", "shadow"), "repairs": ()}
+    monkeypatch.setattr(router._enhancer.network, "config", type("Config", (), facts))
     router.enhanced(pictures, chances)
     assert heard[0] == ()
     assert heard[1][0].tolist() == [[pytest.approx(0.8), 0.0]]
+
+
+def test_a_network_that_follows_gets_what_the_repair_leaves(networks, monkeypatch):
+    router = Router.of(*networks, CHOICES, FEW, "cpu")
+    got = []
+    monkeypatch.setattr(router._enhancer, "enhance", lambda pictures, told: got.append(pictures) or pictures)
+    facts = {"conditions": ("jpeg", "salt_and_pepper"), "repairs": ("identity", "adaptive_median")}
+    monkeypatch.setattr(router._enhancer.network, "config", type("Config", (), facts))
+    noisy = apply(draw_recipe("a", "salt_and_pepper", 4, 0), face(32))
+    beliefs = np.concatenate([certain(("salt_and_pepper", 4)), certain(("jpeg", 4)), certain(("none", 0))])
+    router.enhanced(np.stack([noisy] * 3), beliefs)
+    assert np.array_equal(got[0], [REPAIRS["adaptive_median"].apply(noisy), noisy, noisy])
 
 
 def test_a_picture_is_repaired_as_chosen_and_by_a_copy_in_another_process_too(networks):

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from deepfake_pipeline.degrade import apply, draw_recipe
-from deepfake_pipeline.models.store import build_network
+from deepfake_pipeline.metrics.fidelity import psnr
+from deepfake_pipeline.models.store import build_network, load_network, network_bytes
+from deepfake_pipeline.restore import MADE_FOR, REPAIRS
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.training.config import ENHANCER_PRESETS, EnhancerTraining, customised
 from deepfake_pipeline.training.enhancer import check_gain, train_enhancer
@@ -96,6 +98,56 @@ def test_validation_pairs_are_told_of_their_recipes(faces):
     assert not condition_of(None, NAMES).any()
 
 
+class TestFollowing:
+    """A network that follows gets what the repair made for a degradation leaves."""
+
+    repairs = tuple(MADE_FOR[name] for name in NAMES)
+    settings = customised(SETTINGS, {"clean_share": 0.0, "chain_share": 0.0, "told_share": 0.5, "patch": 0})
+
+    @pytest.mark.parametrize("patch", [0, 24])
+    def test_what_is_told_is_repaired_first(self, faces, patch):
+        settings = customised(self.settings, {"patch": patch})
+        degraded, wanted = drawn(faces, settings)
+        seen, same = drawn(faces, settings, repairs=self.repairs)
+        assert torch.equal(wanted.clean, same.clean) and torch.equal(wanted.condition, same.condition)
+        whole = drawn(faces, self.settings)[0]
+        differing = set()
+        for row, told in enumerate(wanted.condition):
+            kind = int(told.argmax())
+            repair = REPAIRS[self.repairs[kind]] if told.any() else REPAIRS["identity"]
+            if patch and repair.whole:  # a shadow on a patch is judged by the whole face
+                around = np.lib.stride_tricks.sliding_window_view(repair.apply(whole[row].numpy()), (24, 24, 3))
+                assert (around[:, :, 0] == seen[row].numpy()).all((2, 3, 4)).any()
+            else:
+                np.testing.assert_array_equal(seen[row], repair.apply(degraded[row].numpy()))
+            if not torch.equal(seen[row], degraded[row]):
+                differing.add(kind)
+        assert differing == set(range(len(NAMES))) or patch  # in 24 px neither blur nor blocks can be told
+        assert differing >= {NAMES.index("shadow"), NAMES.index("salt_and_pepper")}
+
+    def test_validation_judges_what_is_repaired_first(self, faces):
+        recipes = evenly_degraded(faces, 0, limit=20, degradations=NAMES)
+        pairs = DegradedPairs(faces, recipes, NAMES, self.repairs)
+        seen, _ = pairs.batch(np.arange(20), 0)
+        for row, recipe in enumerate(recipes):
+            degraded = apply(recipe, faces.images[row])
+            assert np.array_equal(pairs.degraded[row], degraded)
+            assert np.array_equal(seen[row], REPAIRS[MADE_FOR[recipe.degradation]].apply(degraded))
+
+    def test_untrained_it_gains_what_the_repair_gains(self, faces):
+        recipes = [draw_recipe(name.decode(), "salt_and_pepper", 3, 0) for name in faces.face_ids[:4]]
+        pairs = DegradedPairs(faces, recipes, repairs=("adaptive_median",))
+        gain = check_gain(build_network("recurrent_unet"), pairs, recipes)["salt_and_pepper"]
+        repaired = [REPAIRS["adaptive_median"].apply(image) for image in pairs.degraded]
+        trios = zip(pairs.clean, repaired, pairs.degraded, strict=True)
+        assert gain == pytest.approx(np.mean([psnr(c, after) - psnr(c, before) for c, after, before in trios]))
+        assert gain > 3
+
+    def test_it_needs_to_be_told(self):
+        with pytest.raises(UserError, match="follows is true: it needs conditional"):
+            EnhancerTraining(follows=True)
+
+
 class TestCheck:
     @pytest.fixture
     def pairs(self, faces):
@@ -123,6 +175,7 @@ def test_a_conditional_training_gains_and_says_so(tmp_path, caplog):
     faces = packed(tmp_path / "t", 64, seed=1), packed(tmp_path / "v", 8, seed=2)
     sample = ENHANCER_PRESETS["sample"]
     changes = {"max_epochs": 12, "epoch_faces": 0, "patch": 0, "precision": "float32", "ema_decay": 0.9}
+    changes["follows"] = False  # the repair alone would gain as much
     recipes = [draw_recipe(name.decode(), "salt_and_pepper", 4, 0) for name in faces[1].face_ids]
     with caplog.at_level(logging.INFO):
         fitted = train_enhancer(
@@ -145,3 +198,21 @@ def test_a_conditional_training_gains_and_says_so(tmp_path, caplog):
 def test_settings_out_of_range_are_refused(changes):
     with pytest.raises(UserError, match=next(iter(changes))):
         customised(SETTINGS, changes)
+
+
+def test_a_network_that_follows_knows_after_what(tmp_path):
+    faces = packed(tmp_path / "t", 16, seed=1), packed(tmp_path / "v", 8, seed=2)
+    settings = customised(ENHANCER_PRESETS["sample"].training, {"max_epochs": 1, "epoch_faces": 16, "patch": 24})
+    recipes = evenly_degraded(faces[1], 0, 8, NAMES)
+    fitted = train_enhancer(
+        *faces,
+        recipes,
+        network="recurrent_unet",
+        network_config={"widths": (4, 8), "steps": 1},
+        settings=settings,
+        runtime=Runtime(threads=1, accelerator="cpu"),
+        degradations=(*NAMES, "white_noise"),
+    )
+    config = load_network(network_bytes(fitted.network)).config
+    assert config.conditions == (*NAMES, "white_noise")
+    assert config.repairs == ("wiener", "shadow_edge", "adaptive_median", "jpeg_deblocking", "identity")

@@ -14,7 +14,9 @@ class Enhancer(nn.Module):
 
     Called with float32 ``(N, 3, H, W)``, RGB in [0, 1], any H and W, and with ``condition``, float32
     ``(N, len(conditions))``: for the degradation that a face has its severity over 5, else 0; all zeros, or None,
-    when it is not known. The result is of the input's shape and not clamped, so that gradients reach every pixel.
+    when it is not known. A picture of which it is told went through the classical repair that ``config.repairs`` names
+    for that degradation, if it names any: the network mends what that leaves. The result is of the input's shape and
+    not clamped, so that gradients reach every pixel.
     """
 
     config: Any

@@ -22,6 +22,8 @@ class NafNetConfig:
         decoder: blocks of each level on the way up, from the bottom.
         fold: side of the squares of pixels that become one, with as many channels more; the network computes there.
         conditions: names of the degradations that it can be told of; none = it is never told.
+        repairs: of each condition the classical repair that comes before the network; none = it gets pictures as they
+            are.
     """
 
     width: int = 24
@@ -30,6 +32,7 @@ class NafNetConfig:
     decoder: tuple[int, ...] = (1, 1)
     fold: int = 2
     conditions: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
 
 
 class NafNet(Enhancer):

@@ -22,6 +22,8 @@ class RecurrentUNetConfig:
         normalise: batch normalisation after every convolution.
         light: multiply the picture by a map of light, too, and not only add to it.
         conditions: names of the degradations that it can be told of; none = it is never told.
+        repairs: of each condition the classical repair that comes before the network; none = it gets pictures as they
+            are.
     """
 
     widths: tuple[int, ...] = (8, 16, 32, 64)
@@ -30,6 +32,7 @@ class RecurrentUNetConfig:
     normalise: bool = True
     light: bool = False
     conditions: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
 
 
 class RecurrentUNet(Enhancer):

@@ -12,7 +12,7 @@ from deepfake_pipeline.restore.blur import RichardsonLucy, Unsharp, Wiener
 from deepfake_pipeline.restore.light import Clahe, Gamma, RetinexShadow, ShadowEdge
 from deepfake_pipeline.restore.noise import AdaptiveMedian, Bilateral, Median, NonLocalMeans, Wavelet
 
-__all__ = ["REPAIRS", "Repair"]
+__all__ = ["MADE_FOR", "REPAIRS", "Repair"]
 
 REPAIRS: dict[str, Repair] = {
     "identity": Identity(),
@@ -32,3 +32,13 @@ REPAIRS: dict[str, Repair] = {
     "jpeg_deblocking": JpegDeblocking(),
 }
 """Name of a repair, as in tables and parameters, to the repair with its default parameters."""
+
+MADE_FOR: dict[str, str] = {
+    "gaussian_blur": "wiener",
+    "defocus": "wiener",
+    "shadow": "shadow_edge",
+    "salt_and_pepper": "adaptive_median",
+    "jpeg": "jpeg_deblocking",
+    "low_light": "gamma",
+}
+"""Name of a degradation to that of the repair made for it, which a network may follow; of the others there is none."""

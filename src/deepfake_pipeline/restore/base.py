@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,13 @@ Plane = NDArray[np.float32]
 
 
 class Repair(ABC):
-    """Interface of the repairs. They are blind: they see the degraded image and nothing else."""
+    """Interface of the repairs. They are blind: they see the degraded image and nothing else.
+
+    Attributes:
+        whole: it judges a part of an image by the whole: of a patch it makes something else.
+    """
+
+    whole: ClassVar[bool] = False
 
     def apply(self, image: Image) -> Image:
         """A new image of the same shape, the same bytes for the same image.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import log, pi
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -46,6 +47,8 @@ class Gamma(Repair):
         target: mean as a share of the range; faces of the DFDC set have about 0.37 on average.
         least: smallest exponent.
     """
+
+    whole: ClassVar[bool] = True
 
     target: float = 0.35
     least: float = 0.5
@@ -91,6 +94,8 @@ class ShadowEdge(Repair):
         natural: depth, as a logarithm of the factor on pixel values, that faces show without a shadow on them (hair,
             the side away from the light); it stays.
     """
+
+    whole: ClassVar[bool] = True
 
     strength: float = 0.9
     natural: float = 0.2

@@ -190,11 +190,18 @@ class Router:
         return self._classifier.chances(pictures)
 
     def enhanced(self, pictures: NDArray[np.uint8], chances: Chances) -> NDArray[np.uint8]:
-        """What the network makes of pictures ``(N, H, W, 3)``; a conditional one is told what probably ails them."""
-        conditions = tuple(getattr(self._enhancer.network.config, "conditions", ()))
+        """What the network makes of pictures ``(N, H, W, 3)``.
+
+        A conditional one is told what probably ails them; one that follows gets what the repair made for that leaves.
+        """
+        config = self._enhancer.network.config
+        conditions = tuple(config.conditions)
         if not conditions:
             return self._enhancer.enhance(pictures)
         told = condition_of(chances, self.cells, conditions)
+        if config.repairs:
+            first = [config.repairs[row.argmax()] if row.any() else NOTHING for row in told]
+            pictures = np.stack([REPAIRS[name].apply(one) for name, one in zip(first, pictures, strict=True)])
         return self._enhancer.enhance(pictures, told)
 
     def apply(self, name: str, picture: Image, chances: Chances) -> Image:

@@ -163,6 +163,8 @@ class EnhancerTraining(LoopConfig):
         clean_share: share of the samples that are left undegraded, so that clean faces stay clean.
         chain_share: share of the samples that several degradations in a row have spoilt; the network is not told.
         conditional: the network is told which degradation a sample has, and how severe it is.
+        follows: a sample of which the network is told goes through the classical repair made for its degradation first,
+            and the network learns to mend what that leaves; needs conditional.
         told_share: share of the samples of which it is told, so that it learns to work untold as well.
         ssim_weight: what 1 - SSIM counts in the loss, in dB.
     """
@@ -171,6 +173,7 @@ class EnhancerTraining(LoopConfig):
     clean_share: float = 0.05
     chain_share: float = 0.0
     conditional: bool = False
+    follows: bool = False
     told_share: float = 0.8
     ssim_weight: float = 0.0
 
@@ -181,6 +184,8 @@ class EnhancerTraining(LoopConfig):
         _require(self, "clean_share", 0.0, 1.0)
         _require(self, "chain_share", 0.0, 1.0 - self.clean_share)
         _require(self, "told_share", 0.0, 1.0)
+        if self.follows and not self.conditional:
+            raise UserError("follows is true: it needs conditional")
         _require(self, "ssim_weight", 0.0, 1000.0)
 
 
@@ -232,6 +237,7 @@ _RESTORE: dict[str, Any] = {
     "gradient_clip": 10.0,
     "chain_share": 0.05,
     "conditional": True,
+    "follows": True,
     **_ONE_CYCLE,
 }
 

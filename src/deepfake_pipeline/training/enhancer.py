@@ -14,6 +14,7 @@ from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES, Recipe
 from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import build_network
+from deepfake_pipeline.restore import MADE_FOR
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import EnhancerTraining
 from deepfake_pipeline.training.restoration import DegradedPairs, FreshlyDegraded
@@ -36,7 +37,8 @@ def train_enhancer(
 ) -> Fitted:
     """Train on freshly degraded training faces; the recipes of validation faces choose the epoch.
 
-    A conditional training tells the network of ``degradations``, unless its configuration names others.
+    A conditional training tells the network of ``degradations``, unless its configuration names others. One that
+    follows lets the repairs come first that are made for them (:data:`restore.MADE_FOR`).
 
     Raises:
         UserError: the network gives values that are no numbers.
@@ -47,11 +49,15 @@ def train_enhancer(
 
     if settings.conditional:
         network_config = {"conditions": tuple(degradations), **network_config}
-    validation = DegradedPairs(validation_faces, validation_recipes, network_config.get("conditions") or degradations)
+    told = tuple(network_config.get("conditions") or degradations)
+    repairs = tuple(MADE_FOR.get(name, "identity") for name in told) if settings.follows else ()
+    if repairs:
+        network_config = {**network_config, "repairs": repairs}
+    validation = DegradedPairs(validation_faces, validation_recipes, told, repairs)
     fitted = fit(
         partial(build_network, network, network_config),
         EnhancerTask,
-        FreshlyDegraded(train_faces, degradations, severities, settings, runtime.seed, validation.degradations),
+        FreshlyDegraded(train_faces, degradations, severities, settings, runtime.seed, told, repairs),
         validation,
         settings,
         runtime,
@@ -68,13 +74,13 @@ def check_gain(network: Any, pairs: DegradedPairs, recipes: Sequence[Recipe]) ->
         UserError: the network gives values that are no numbers.
     """
     condition = pairs.conditions if network.conditions else None
-    restored = EnhancerRunner(network, "cpu").enhance(pairs.degraded, condition)
+    restored = EnhancerRunner(network, "cpu").enhance(pairs.seen, condition)
     trios = zip(pairs.clean, pairs.degraded, restored, strict=True)
     gains = np.array([psnr(clean, after) - psnr(clean, before) for clean, before, after in trios])
     kinds = np.array([recipe.degradation for recipe in recipes])
     by_kind = {str(kind): float(gains[kinds == kind].mean()) for kind in sorted(set(kinds))}
     logger.info("the enhancer gains, in dB: %s", ", ".join(f"{kind} {gain:+.2f}" for kind, gain in by_kind.items()))
-    if np.array_equal(restored, pairs.degraded):
+    if np.array_equal(restored, pairs.seen):
         logger.warning("the enhancer changes nothing: train it longer, or on more faces")
     elif losing := [kind for kind, gain in by_kind.items() if gain <= 0]:
         logger.warning("the enhancer does not gain on %s: train it longer, or on more faces", ", ".join(losing))

@@ -127,14 +127,17 @@ def train_jointly(
     )
     row_of = {face_id.decode(): row for row, face_id in enumerate(validation_faces.face_ids)}
     judged = [row_of[recipe.face_id] for recipe in validation_recipes]
-    told = enhancer.config.conditions or tuple(degradations)
+    told, repairs = enhancer.config.conditions or tuple(degradations), enhancer.config.repairs
     return fit(
         partial(_restarted, start),
         partial(JointTask, detector=detector),
         LabelledPairs(
-            FreshlyDegraded(train_faces, degradations, severities, settings, runtime.seed, told), train_faces.labels
+            FreshlyDegraded(train_faces, degradations, severities, settings, runtime.seed, told, repairs),
+            train_faces.labels,
         ),
-        LabelledPairs(DegradedPairs(validation_faces, validation_recipes, told), validation_faces.labels[judged]),
+        LabelledPairs(
+            DegradedPairs(validation_faces, validation_recipes, told, repairs), validation_faces.labels[judged]
+        ),
         settings,
         runtime,
         fingerprint=hashlib.blake2b(repr(facts).encode()).hexdigest(),

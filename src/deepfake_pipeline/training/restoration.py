@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,14 @@ from deepfake_pipeline.degrade import (
     random_chain,
     random_recipe,
 )
+from deepfake_pipeline.restore import REPAIRS, Repair
+from deepfake_pipeline.restore.base import Identity
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import EnhancerTraining
 from deepfake_pipeline.training.feed import Wanted
 
+IDENTITY = Identity()
 GRID = 8
 """Patches begin at multiples of it, in px: JPEG's blocks then lie in a patch as they lie in a face, and a network that
 halves the picture three times can learn where they are."""
@@ -40,6 +43,7 @@ class FreshlyDegraded:
         config: size of patches, shares of samples.
         seed: of the draws.
         told: names in the order of the condition; by default the degradations.
+        repairs: of each of them the classical repair that comes before the network; none = it gets what is degraded.
     """
 
     def __init__(
@@ -50,10 +54,12 @@ class FreshlyDegraded:
         config: EnhancerTraining,
         seed: int,
         told: Sequence[str] = (),
+        repairs: Sequence[str] = (),
     ) -> None:
         self.clusters: NDArray[Any] | None = None
         self.faces, self.config, self.seed = faces, config, seed
         self.told = tuple(told or degradations)
+        self.repairs = repairs_by_name(self.told, repairs)
         self.degradations, self.severities = tuple(degradations), tuple(severities)
 
     def __len__(self) -> int:
@@ -69,16 +75,19 @@ class FreshlyDegraded:
         clean = np.asarray(self.faces.images[row])
         rng = np.random.default_rng(stable_seed("degrade", self.seed, epoch, row))
         recipes, known = self._recipes(rng)
-        told = rng.random() < self.config.told_share
-        condition = condition_of(known if told else None, self.told)
+        known = known if rng.random() < self.config.told_share else None
+        condition = condition_of(known, self.told)
+        repair = self.repairs.get(known.degradation, IDENTITY) if known else IDENTITY
         degraded = apply_chain(recipes, clean)
+        if repair.whole or not self.config.patch:
+            degraded, repair = repair.apply(degraded), IDENTITY
         if not self.config.patch:
             return degraded, clean, condition
         height, width = clean.shape[:2]
         side = min(self.config.patch, height, width)
         top, left = (GRID * rng.integers((length - side) // GRID + 1) for length in (height, width))
         window = (slice(top, top + side), slice(left, left + side))
-        return degraded[window], clean[window], condition
+        return repair.apply(degraded[window]), clean[window], condition
 
     def _recipes(self, rng: np.random.Generator) -> tuple[tuple[Recipe, ...], Recipe | None]:
         """What a sample goes through, and of that what the network may be told."""
@@ -98,10 +107,18 @@ class DegradedPairs:
         faces: clean faces.
         recipes: of some of them.
         degradations: names, in the order of the condition; by default those of the recipes, by name.
+        repairs: of each of them the classical repair that comes before the network; none = it gets what is degraded.
+
+    Attributes:
+        seen: what the network gets, uint8 ``(N, H, W, 3)``.
     """
 
     def __init__(
-        self, faces: PackedFaces, recipes: Sequence[Recipe], degradations: Sequence[str] | None = None
+        self,
+        faces: PackedFaces,
+        recipes: Sequence[Recipe],
+        degradations: Sequence[str] | None = None,
+        repairs: Sequence[str] = (),
     ) -> None:
         self.clusters: NDArray[Any] | None = None
         row_of = {face_id.decode(): row for row, face_id in enumerate(faces.face_ids)}
@@ -109,14 +126,23 @@ class DegradedPairs:
         self.degraded = np.stack([apply(recipe, image) for recipe, image in zip(recipes, self.clean, strict=True)])
         self.degradations = tuple(degradations or sorted({recipe.degradation for recipe in recipes}))
         self.conditions = np.stack([condition_of(recipe, self.degradations) for recipe in recipes])
+        first = repairs_by_name(self.degradations, repairs)
+        pairs = zip(recipes, self.degraded, strict=True)
+        self.seen = np.stack([first.get(recipe.degradation, IDENTITY).apply(image) for recipe, image in pairs])
 
     def __len__(self) -> int:
         return len(self.clean)
 
     def batch(self, rows: NDArray[np.intp], epoch: int) -> tuple[Tensor, Wanted]:
-        """Degraded faces, uint8 ``(N, H, W, 3)``, and what is wanted; every degradation is told."""
+        """What the network gets, uint8 ``(N, H, W, 3)``, and what is wanted; every degradation is told."""
         wanted = Wanted(torch.from_numpy(self.clean[rows]), torch.from_numpy(self.conditions[rows]))
-        return torch.from_numpy(self.degraded[rows]), wanted
+        return torch.from_numpy(self.seen[rows]), wanted
+
+
+def repairs_by_name(degradations: Sequence[str], repairs: Sequence[str]) -> Mapping[str, Repair]:
+    """Degradation to the repair that comes before the network; without ``repairs`` none does."""
+    named = zip(degradations, repairs or ["identity"] * len(degradations), strict=True)
+    return {name: REPAIRS[repair] for name, repair in named}
 
 
 def condition_of(recipe: Recipe | None, degradations: Sequence[str]) -> NDArray[np.float32]:
