@@ -1,8 +1,10 @@
 """The router: expected PSNR decides, and a conditional network is told what is believed."""
 
+import dataclasses
 import json
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from deepfake_pipeline.degrade import apply, draw_recipe
 from deepfake_pipeline.models.degradation_classifier import DegradationClassifier, DegradationClassifierConfig
+from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.router import (
@@ -132,6 +135,22 @@ def test_a_network_that_follows_gets_what_the_repair_leaves(networks, monkeypatc
     beliefs = np.concatenate([certain(("salt_and_pepper", 4)), certain(("jpeg", 4)), certain(("none", 0))])
     router.enhanced(np.stack([noisy] * 3), beliefs)
     assert np.array_equal(got[0], [REPAIRS["adaptive_median"].apply(noisy), noisy, noisy])
+
+
+def test_a_shadow_is_taken_off_the_whole_picture(networks):
+    torch.manual_seed(0)
+    lit = DegradationClassifier(dataclasses.replace(CONFIG, light=True)).eval()
+    router = Router.of(lit, networks[1], CHOICES, FEW, "cpu")
+    assert router.networks == ("network", "relit") and Router.of(*networks, CHOICES, FEW, "cpu").networks == (
+        "network",
+    )
+    picture = np.tile(face(64), (10, 12, 1))  # larger than a tile
+    thumbnail = cv2.resize(picture, (48, 48), interpolation=cv2.INTER_AREA)
+    with torch.no_grad():
+        missing = lit.light(to_network(torch.from_numpy(thumbnail[None]))).missing(640, 768)[0].numpy()
+    expected = np.clip(np.rint(picture * np.exp(missing)[..., None]), 0, 255)
+    assert np.abs(router.repair(picture, "relit") - expected).max() <= 1
+    assert np.array_equal(router.apply("relit", picture, certain(("jpeg", 2))[0]), router.repair(picture, "relit"))
 
 
 def test_a_picture_is_repaired_as_chosen_and_by_a_copy_in_another_process_too(networks):

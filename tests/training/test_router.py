@@ -8,16 +8,20 @@ import torch
 
 from deepfake_pipeline.degrade import draw_recipe
 from deepfake_pipeline.models.degradation_classifier import DegradationClassifierConfig
-from deepfake_pipeline.models.store import network_bytes
+from deepfake_pipeline.models.inputs import to_network
+from deepfake_pipeline.models.store import build_network, load_network, network_bytes
 from deepfake_pipeline.tables.errors import UserError
-from deepfake_pipeline.training.config import ROUTER_PRESETS, RouterTraining, customised
+from deepfake_pipeline.training.config import LIGHT_PRESETS, ROUTER_PRESETS, RouterTraining, customised
 from deepfake_pipeline.training.diagnosis import FreshlyDiagnosed, KnownDiagnoses
+from deepfake_pipeline.training.light import FreshlyShaded
 from deepfake_pipeline.training.result import Runtime
 from deepfake_pipeline.training.router import train_router
 from tests.conftest import packed
 
 NAMES, STEPS = ("salt_and_pepper", "gaussian_blur"), (2, 5)
 CONFIG = DegradationClassifierConfig(NAMES, STEPS)
+CONFIG_LIGHT = {"degradations": NAMES, "severities": STEPS, "light": True}
+LIGHT = customised(LIGHT_PRESETS["sample"], {"max_epochs": 8, "epoch_faces": 384, "precision": "float32"})
 SETTINGS = RouterTraining(max_epochs=12, batch_size=12, learning_rate=1e-2, precision="float32", schedule="one_cycle")
 
 
@@ -27,15 +31,15 @@ def faces(tmp_path_factory):
     return packed(root / "train", 96, seed=1), packed(root / "validation", 24, seed=2)
 
 
-def recipes(faces):
-    kinds = [(name, step) for name in NAMES for step in STEPS]
+def recipes(faces, names=NAMES):
+    kinds = [(name, step) for name in names for step in STEPS]
     return [draw_recipe(face.decode(), *kinds[number % 4], 0) for number, face in enumerate(faces.face_ids)]
 
 
-def train(faces, seed=0):
+def train(faces, seed=0, names=NAMES):
     runtime = Runtime(seed=seed, threads=1, accelerator="cpu")
-    common = {"degradations": NAMES, "severities": STEPS, "config": {"widths": (8, 16), "hidden": 16}}
-    return train_router(*faces, recipes(faces[1]), settings=SETTINGS, runtime=runtime, **common)
+    common = {"degradations": names, "severities": STEPS, "config": {"widths": (8, 16), "hidden": 16}}
+    return train_router(*faces, recipes(faces[1], names), settings=SETTINGS, light=LIGHT, runtime=runtime, **common)
 
 
 def test_it_learns_and_repeats(faces):
@@ -48,6 +52,20 @@ def test_it_learns_and_repeats(faces):
         hashlib.sha256(network_bytes(one.network)).hexdigest() for one in (fitted, train(faces), train(faces, 1))
     }
     assert len(digests) == 2
+
+
+def test_where_shadow_is_told_an_estimator_of_it_goes_with_the_classifier(faces):
+    assert train(faces).network.light is None
+    network = train(faces, names=("shadow", "gaussian_blur")).network
+    assert network.config.light
+    kept = load_network(network_bytes(network))
+    assert not torch.equal(
+        kept.light.last.weight, build_network("degradation_classifier", CONFIG_LIGHT).light.last.weight
+    )
+    shaded, lost = FreshlyShaded(faces[1], 48, STEPS, 0.0, 5).batch(np.arange(24), 0)
+    with torch.no_grad():
+        told = kept.light(to_network(shaded)).missing(48, 48)
+    assert float((told - lost).square().mean()) < float(lost.square().mean()) / 2
 
 
 def test_samples_are_drawn_afresh_each_epoch_and_repeat(faces):

@@ -48,12 +48,17 @@ class Shadow:
 
     def apply(self, image: Image, rng: np.random.Generator) -> Image:
         """Darker or equal copy, colours kept."""
-        dark = 2.0 ** (-self.stops / DISPLAY_GAMMA)
-        gain = self._mask(*image.shape[:2])
-        gain *= dark - 1
-        gain += 1
+        gain = self.gain(*image.shape[:2])
         shaded = cv2.multiply(image, cv2.merge([gain, gain, gain]), dtype=cv2.CV_8U)
         return shaded.astype(np.uint8, copy=False)
+
+    def gain(self, height: int, width: int) -> NDArray[np.float32]:
+        """What pixel values are multiplied by, ``(H, W)``: 1 in the light."""
+        dark = 2.0 ** (-self.stops / DISPLAY_GAMMA)
+        gain = self._mask(height, width)
+        gain *= dark - 1
+        gain += 1
+        return gain
 
     def _mask(self, height: int, width: int) -> NDArray[np.float32]:
         """0 in the light, 1 in the shadow, a smooth step (3t² - 2t³) between."""

@@ -10,6 +10,7 @@ from deepfake_pipeline.models.enhancer import Enhancer
 from deepfake_pipeline.models.ensemble import Ensemble
 from deepfake_pipeline.models.frequency import Frequency
 from deepfake_pipeline.models.hybrid import Hybrid
+from deepfake_pipeline.models.light_estimator import LightEstimator
 from deepfake_pipeline.models.meso4 import Meso4
 from deepfake_pipeline.models.mesoinception4 import MesoInception4
 from deepfake_pipeline.models.nafnet import NafNet
@@ -45,5 +46,6 @@ __all__ = [
     "Detector",
     "DetectorOutput",
     "Enhancer",
+    "LightEstimator",
     "RecurrentUNet",
 ]

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deepfake_pipeline.models.light_estimator import LightEstimator
+
 NO_DEGRADATION = "none"
 """What a clean face is called among the degradations."""
 
@@ -22,12 +24,14 @@ class DegradationClassifierConfig:
         severities: whole numbers from 1 to 5, ascending.
         widths: channels after each convolution; each halves the resolution.
         hidden: units of the layer before the last.
+        light: an estimator of shadows goes with it.
     """
 
     degradations: tuple[str, ...]
     severities: tuple[int, ...]
     widths: tuple[int, ...] = (16, 32, 48, 64, 64, 64)
     hidden: int = 64
+    light: bool = False
 
     @property
     def cells(self) -> tuple[tuple[str, int], ...]:
@@ -59,6 +63,8 @@ class DegradationClassifier(nn.Module):
     shadow wants. 161,877 parameters for four degradations at
     five severities.
 
+    Beside it may stand an estimator of shadows, trained apart: what it says, a repair takes back.
+
     Severities are classes of their own: a repair is then chosen by the chances of all of them, and not by one guess.
     """
 
@@ -80,6 +86,7 @@ class DegradationClassifier(nn.Module):
         self.norm = nn.BatchNorm1d(2 * sum(widths), affine=False)
         self.hidden = nn.Linear(2 * sum(widths), config.hidden)
         self.last = nn.Linear(config.hidden, len(config.cells))
+        self.light = LightEstimator() if config.light else None
         steps = torch.tensor([float(severity) for _, severity in config.cells])
         self.register_buffer("steps", steps, persistent=False)
 

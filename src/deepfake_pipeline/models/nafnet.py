@@ -38,7 +38,7 @@ class NafNetConfig:
 class NafNet(Enhancer):
     """U-Net of blocks without activation functions: where others bend, it multiplies two halves of its channels.
 
-    Input and output float32 ``(N, 3, H, W)``, RGB in [0, 1], any H and W. 466,052 parameters in the default
+    Input and output float32 ``(N, 3, H, W)``, RGB in [0, 1], any H and W. 367,358 parameters in the default
     configuration. The blocks are the paper's; that the network works on folded pixels, is
     told of the degradation and multiplies the picture by a map of light is ours.
     """

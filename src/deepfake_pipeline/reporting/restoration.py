@@ -13,7 +13,7 @@ from deepfake_pipeline.metrics.intervals import as_json, cluster_mean
 from deepfake_pipeline.models.degradation_classifier import NO_DEGRADATION
 from deepfake_pipeline.reporting.charts import Grid, LineChart, Panels, Series
 from deepfake_pipeline.reporting.judge import Resampling
-from deepfake_pipeline.restore.router import NETWORK, NOTHING, Choices
+from deepfake_pipeline.restore.router import NETWORK, NETWORKS, NOTHING, Choices
 from deepfake_pipeline.restore.score import ROUTER
 from deepfake_pipeline.tables import Table
 
@@ -161,7 +161,7 @@ def _against_best_single(frame: pd.DataFrame, options: dict[str, Any]) -> Figure
 
     The rival is chosen by the faces that judge it, which favours the rival.
     """
-    rivals = frame[~frame.repair.isin([NETWORK, ROUTER, CHOSEN])]
+    rivals = frame[~frame.repair.isin([*NETWORKS, ROUTER, CHOSEN])]
     table: Figures = {}
     for degradation, part in frame.groupby("degradation", sort=True):
         means = rivals[rivals.degradation == degradation].groupby("repair")[["psnr", "ssim"]].mean()

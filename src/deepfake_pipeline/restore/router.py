@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from deepfake_pipeline.models.degradation_classifier import NO_DEGRADATION, Degr
 from deepfake_pipeline.models.run import EnhancerRunner, NetworkRunner
 from deepfake_pipeline.models.store import load_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.base import Image, Repair
+from deepfake_pipeline.restore.base import Image, Repair, rounded
 from deepfake_pipeline.restore.tiles import TILE, in_tiles
 
 Figures = dict[str, Any]
@@ -25,6 +26,12 @@ Cell = tuple[str, int]
 
 NETWORK = "network"
 """The trained enhancer among the repairs."""
+
+RELIT = "relit"
+"""The shadow that the estimator sees, taken back."""
+
+NETWORKS = (NETWORK, RELIT)
+"""Repairs by trained networks."""
 
 NOTHING = "identity"
 """The repair that leaves a face as it is."""
@@ -75,9 +82,9 @@ class Choices:
         return [self.repairs[int(number)] for number in best]
 
     def best_classical(self, cell: Cell, by: Literal["psnr", "ssim"] = "psnr") -> str:
-        """The repair other than the network with the highest mean in a cell."""
+        """The repair other than by a network with the highest mean in a cell."""
         means = getattr(self, by)[self.cells.index(cell)]
-        numbers = [number for number, name in enumerate(self.repairs) if name != NETWORK]
+        numbers = [number for number, name in enumerate(self.repairs) if name not in NETWORKS]
         return self.repairs[max(numbers, key=lambda number: float(means[number]))]
 
     def to_json(self) -> Figures:
@@ -204,10 +211,17 @@ class Router:
             pictures = np.stack([REPAIRS[name].apply(one) for name, one in zip(first, pictures, strict=True)])
         return self._enhancer.enhance(pictures, told)
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The repairs that its networks make."""
+        return NETWORKS if self._classifier.config.light else (NETWORK,)
+
     def apply(self, name: str, picture: Image, chances: Chances) -> Image:
         """One repair of one picture (H, W, 3), of which ``chances`` ``(C,)`` are known."""
         if name == NETWORK:
             return self.enhanced(picture[None], chances[None])[0]
+        if name == RELIT:
+            return self._classifier.relit(picture)
         return self.repairs[name].apply(picture)
 
     def choose(self, chances: Chances) -> list[str]:
@@ -227,7 +241,8 @@ class Router:
     def repair(self, picture: Image, name: str | None = None) -> Image:
         """The picture repaired: a new array of RGB uint8 (H, W, 3), of any size from 16 px.
 
-        A large picture is looked at and repaired in tiles, all of them in the same way.
+        A large picture is looked at and repaired in tiles, all of them in the same way; only a shadow is taken off
+        the whole at once.
 
         Args:
             picture: RGB uint8 (H, W, 3).
@@ -235,6 +250,8 @@ class Router:
         """
         chances = self.diagnose(picture)
         chosen = name or self.choose(chances[None])[0]
+        if chosen == RELIT:  # a shadow lies on the whole picture
+            return self._classifier.relit(picture)
         return in_tiles(picture, lambda tile: self.apply(chosen, tile, chances))
 
     def diagnose(self, picture: Image) -> Chances:
@@ -264,6 +281,18 @@ class ClassifierRunner(NetworkRunner):
         """``(N, C)`` of uint8 ``(N, H, W, 3)``."""
         parts = [self.network(batch).cells.softmax(dim=1).cpu().numpy() for batch in self._batches(pictures, None)]
         return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def relit(self, picture: Image) -> Image:
+        """A picture RGB uint8 (H, W, 3), of any size, without the shadow that is estimated on a thumbnail of it."""
+        side, (height, width) = self.network.light.config.side, picture.shape[:2]
+        (batch,) = self._batches(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)[None], None)
+        shade, relit = self.network.light(batch), np.empty_like(picture)
+        for top in range(0, height, TILE):
+            rows = slice(top, top + TILE)
+            missing = shade.missing(height, width, rows)[0].cpu().numpy()
+            relit[rows] = rounded(picture[rows] * np.exp(missing)[..., None])
+        return relit
 
 
 def condition_of(chances: Chances, cells: Sequence[Cell], conditions: Sequence[str]) -> Chances:

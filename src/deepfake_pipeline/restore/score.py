@@ -115,7 +115,7 @@ def score_trials(some: Sequence[Trial], router: Router, measure: Measure, *, wor
     """Rows by face, picture (the clean one first) and repair; the same whatever the number of workers.
 
     Each has ``face_id``, ``group``, ``degradation``, ``severity`` (both null for the clean face), ``repair`` and what
-    ``measure`` gave. The network is always tried; where the router can choose, its choice is a repair of its own, and
+    ``measure`` gave. The networks are always tried; where the router can choose, its choice is a repair of its own, and
     its row says which repair that was and what it believed.
 
     Args:
@@ -180,7 +180,7 @@ class _Scorer:
                 "degradation": recipe and recipe.degradation,
                 "severity": recipe and recipe.severity,
             }
-            measured = {name: self._figures(name, seen) for name in (*trial.repairs[number], NETWORK)}
+            measured = {name: self._figures(name, seen) for name in (*trial.repairs[number], *self.router.networks)}
             rows += [{**shared, "repair": name, **figures} for name, figures in measured.items()]
             if chosen:
                 choice = chosen[number]

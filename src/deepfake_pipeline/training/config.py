@@ -92,6 +92,22 @@ class RouterTraining(LoopConfig):
 
 
 @dataclass(frozen=True)
+class LightTraining(LoopConfig):
+    """Training of the estimator of shadows: freshly shaded thumbnails in, squared error of the missing light.
+
+    Attributes:
+        clean_share: share of the samples that lie in no shadow.
+    """
+
+    clean_share: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_one_of(self, "monitor", ("val_loss",))
+        _require(self, "clean_share", 0.0, 1.0)
+
+
+@dataclass(frozen=True)
 class DetectorTraining(LoopConfig):
     """Training of a detector: binary cross-entropy on augmented faces (paper 004: flips, rotations, zooms).
 
@@ -241,11 +257,25 @@ _RESTORE: dict[str, Any] = {
     **_ONE_CYCLE,
 }
 
+_LIGHT: dict[str, Any] = {
+    "batch_size": 64,
+    "learning_rate": 4e-3,
+    "optimizer": "adamw",
+    "weight_decay": 0.01,
+    **_ONE_CYCLE,
+}
+
 # Whole faces: a shadow is told by the whole, and statistics of patches are not those of faces.
 ROUTER_PRESETS: dict[RouterPresetName, Preset[RouterTraining]] = {
     "sample": Preset(RouterTraining(max_epochs=7, epoch_faces=576, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
     "small": Preset(RouterTraining(max_epochs=5, epoch_faces=4000, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
     "full": Preset(RouterTraining(max_epochs=40, batch_size=128, learning_rate=4e-3, **_ONE_CYCLE)),
+}
+# Thumbnails: a thousand a second and core.
+LIGHT_PRESETS: dict[RouterPresetName, LightTraining] = {
+    "sample": LightTraining(max_epochs=6, epoch_faces=1000, ema_decay=0.9, **_LIGHT),
+    "small": LightTraining(max_epochs=25, epoch_faces=8000, ema_decay=0.99, **_LIGHT),
+    "full": LightTraining(max_epochs=100, ema_decay=0.99, **_LIGHT),
 }
 DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
     # The rendered set: 290 faces, about a minute on two cores.

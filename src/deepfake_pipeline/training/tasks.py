@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from deepfake_pipeline.metrics.classification import auroc
 from deepfake_pipeline.metrics.fidelity_torch import psnr_batch, ssim_batch
-from deepfake_pipeline.models import DegradationClassifier, Detector, Enhancer
+from deepfake_pipeline.models import DegradationClassifier, Detector, Enhancer, LightEstimator
 from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.training.augment import augment, mixup
@@ -184,6 +184,21 @@ class EnhancerTask(Task):
 def _negative_psnr(restored: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:
     """In dB; the floor on the squared error (50 dB) keeps untouched faces from ruling the mean."""
     return 10 * torch.log10((restored - clean).square().mean((1, 2, 3)) + floor)
+
+
+class LightTask(Task):
+    """Squared error of the logarithm of the missing light."""
+
+    network: LightEstimator
+
+    def loss(self, pictures: Tensor, targets: Tensor, batch_number: int) -> Tensor:
+        """Mean over pixels of the squared error of natural logarithms."""
+        return self.measure(pictures, targets)["loss"].mean()
+
+    def measure(self, pictures: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """The same of each picture."""
+        missing = self.network(to_network(pictures)).missing(*targets.shape[1:])
+        return {"loss": (missing - targets).square().mean((1, 2))}
 
 
 class DiagnosisTask(Task):

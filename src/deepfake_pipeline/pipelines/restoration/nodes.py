@@ -45,6 +45,7 @@ def train(
         validation_faces,
         one_recipe_a_face(recipes_of_split(recipes, "validation")),
         settings=params.settings,
+        light=params.light,
         runtime=runtime(compute, checkpoints),
         degradations=degradation.names,
         severities=degradation.severities,

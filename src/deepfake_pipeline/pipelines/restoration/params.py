@@ -11,7 +11,14 @@ from deepfake_pipeline.models.store import network_config
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.base import Repair
 from deepfake_pipeline.restore.router import NOTHING
-from deepfake_pipeline.training.config import ROUTER_PRESETS, RouterPresetName, RouterTraining, customised
+from deepfake_pipeline.training.config import (
+    LIGHT_PRESETS,
+    ROUTER_PRESETS,
+    LightTraining,
+    RouterPresetName,
+    RouterTraining,
+    customised,
+)
 from deepfake_pipeline.training.router import NETWORK
 
 
@@ -55,7 +62,7 @@ class RestorationParams(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> RestorationParams:
-        if taken := self.network_config.keys() & {"degradations", "severities"}:
+        if taken := self.network_config.keys() & {"degradations", "severities", "light"}:
             raise ValueError(f"network_config has {', '.join(sorted(taken))}: set it in the group degradation")
         _ = self.settings
         network_config(NETWORK, {"degradations": (), "severities": (), **self.network_config})
@@ -66,6 +73,11 @@ class RestorationParams(BaseModel):
         """The settings of the classifier's training."""
         settings = customised(ROUTER_PRESETS[self.preset].training, self.training)
         return TypeAdapter(RouterTraining).validate_python(asdict(settings))
+
+    @property
+    def light(self) -> LightTraining:
+        """The settings of the training of the estimator of shadows."""
+        return LIGHT_PRESETS[self.preset]
 
     @property
     def classical(self) -> dict[str, Repair]:
