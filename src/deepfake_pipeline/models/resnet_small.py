@@ -21,7 +21,8 @@ class ResNetSmallConfig:
 
     Attributes:
         image_size: side in px of the square input.
-        stem: channels of the first convolution, which halves the resolution.
+        stem: channels of the first convolution.
+        stem_stride: of the first convolution, whose kernel is 2 · stride - 1 wide: 2 halves the resolution.
         widths: channels of each stage; every stage halves the resolution.
         depths: residual blocks of each stage.
         dropout: share dropped in training before the last layer.
@@ -29,6 +30,7 @@ class ResNetSmallConfig:
 
     image_size: int = 144
     stem: int = 32
+    stem_stride: int = 2
     widths: tuple[int, ...] = (32, 64, 128, 144)
     depths: tuple[int, ...] = (1, 2, 2, 2)
     dropout: float = 0.2
@@ -46,9 +48,9 @@ class ResNetSmall(Detector):
     def __init__(self, config: ResNetSmallConfig | None = None) -> None:
         super().__init__()
         self.config = config or ResNetSmallConfig()
-        inputs = self.config.stem
+        inputs, stride = self.config.stem, self.config.stem_stride
         layers: list[nn.Module] = [
-            nn.Conv2d(3, inputs, 3, stride=2, padding=1, bias=False),
+            nn.Conv2d(3, inputs, 2 * stride - 1, stride, padding=stride - 1, bias=False),
             nn.BatchNorm2d(inputs),
             nn.ReLU(inplace=True),
         ]

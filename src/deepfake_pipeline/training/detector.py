@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES
+from deepfake_pipeline.models import Detector
+from deepfake_pipeline.models.ensemble import EnsembleConfig, ensemble_of
+from deepfake_pipeline.models.run import DetectorRunner
 from deepfake_pipeline.models.store import build_network
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedFaces
@@ -14,7 +21,11 @@ from deepfake_pipeline.training.config import DetectorTraining
 from deepfake_pipeline.training.degraded import DegradedFaces
 from deepfake_pipeline.training.feed import Feed
 from deepfake_pipeline.training.labelled import Forger, LabelledFaces, LocatedFaces, SelfBlendedFaces
-from deepfake_pipeline.training.result import Fitted, Runtime
+from deepfake_pipeline.training.result import Fitted, History, Runtime
+
+logger = logging.getLogger(__name__)
+
+TEMPERATURES = np.geomspace(0.2, 10, 200)
 
 
 def train_detector(
@@ -30,6 +41,9 @@ def train_detector(
     severities: Sequence[int] = SEVERITIES,
 ) -> Fitted:
     """Train on labelled faces; validation faces choose the epoch.
+
+    The members of an ensemble are trained one after the other, each with a seed of its own, and the temperature of
+    each is what validation faces choose; the rows of the history follow one another, numbered by ``member``.
 
     Args:
         train_faces: what it learns from.
@@ -48,6 +62,17 @@ def train_detector(
     from deepfake_pipeline.training.loop import fit  # late: Lightning takes seconds to load
     from deepfake_pipeline.training.tasks import DetectorTask
 
+    if network == "ensemble":
+        alone = partial(
+            train_detector,
+            train_faces,
+            validation_faces,
+            settings=settings,
+            forger=forger,
+            degradations=degradations,
+            severities=severities,
+        )
+        return _trained_ensemble(alone, validation_faces, network_config, runtime)
     feed, made_by = _training_feed(train_faces, settings, forger, runtime.seed), ""
     if settings.self_blend_share:
         made_by = repr(forger)
@@ -66,6 +91,33 @@ def train_detector(
         runtime,
         fingerprint=train_faces.fingerprint() + validation_faces.fingerprint() + made_by,
     )
+
+
+def _trained_ensemble(
+    train: Callable[..., Fitted], validation_faces: PackedFaces, network_config: dict[str, Any], runtime: Runtime
+) -> Fitted:
+    members: list[tuple[Detector, float]] = []
+    history: History = []
+    for number, member in enumerate(EnsembleConfig(**network_config).members):
+        logger.info("member %d of the ensemble: %s", number + 1, member.name)
+        fitted = train(
+            network=member.name, network_config=member.config, runtime=replace(runtime, seed=runtime.seed + number)
+        )
+        detector: Any = fitted.network
+        temperature = fit_temperature(detector, validation_faces, runtime.accelerator)
+        logger.info("its temperature is %.3g", temperature)
+        members.append((detector, temperature))
+        first = len(history)
+        history += [{**row, "epoch": first + row["epoch"], "member": float(number)} for row in fitted.history]
+    return Fitted(ensemble_of(members), history)
+
+
+def fit_temperature(network: Detector, faces: PackedFaces, accelerator: str = "auto") -> float:
+    """What a detector's log-odds are best divided by on some faces (Guo et al. 2017): the least log loss on a grid."""
+    logit = DetectorRunner(network, accelerator).judge(faces.images).logit.astype(np.float64)
+    signed = np.where(faces.labels == 1, logit, -logit)
+    losses = [np.logaddexp(0, -signed / temperature).mean() for temperature in TEMPERATURES]
+    return float(TEMPERATURES[int(np.argmin(losses))])
 
 
 def _training_feed(faces: PackedFaces, settings: DetectorTraining, forger: Forger | None, seed: int) -> Feed:
