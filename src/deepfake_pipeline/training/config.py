@@ -249,7 +249,7 @@ _FROM_THE_WEB = ("jpeg", "webp", "downscale_upscale", "gaussian_blur", "motion_b
 
 _ONE_CYCLE: dict[str, Any] = {"schedule": "one_cycle", "patience": 0}
 _RESTORE: dict[str, Any] = {
-    "learning_rate": 3e-3,
+    "learning_rate": 2e-3,
     "gradient_clip": 10.0,
     "chain_share": 0.05,
     "conditional": True,
@@ -268,7 +268,7 @@ _LIGHT: dict[str, Any] = {
 # Whole faces: a shadow is told by the whole, and statistics of patches are not those of faces.
 ROUTER_PRESETS: dict[RouterPresetName, Preset[RouterTraining]] = {
     "sample": Preset(RouterTraining(max_epochs=7, epoch_faces=576, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
-    "small": Preset(RouterTraining(max_epochs=5, epoch_faces=4000, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
+    "small": Preset(RouterTraining(max_epochs=6, epoch_faces=5000, batch_size=16, learning_rate=4e-3, **_ONE_CYCLE)),
     "full": Preset(RouterTraining(max_epochs=40, batch_size=128, learning_rate=4e-3, **_ONE_CYCLE)),
 }
 # Thumbnails: a thousand a second and core.
@@ -347,9 +347,9 @@ ENHANCER_PRESETS: dict[PresetName, Preset[EnhancerTraining]] = {
     ),
     # Paper 000: 45 epochs of 3 steps, nothing told.
     "paper": Preset(EnhancerTraining(max_epochs=45, epoch_faces=48, batch_size=16, patience=0)),
-    # About 10,000 faces, 10 to 15 minutes on two cores; the two larger networks take three times as long.
+    # About 10,000 faces, some 10 minutes on two cores; the two larger networks take three times as long.
     "small": Preset(
-        EnhancerTraining(max_epochs=10, epoch_faces=10_000, batch_size=8, patch=128, ema_decay=0.998, **_RESTORE),
+        EnhancerTraining(max_epochs=6, epoch_faces=8000, batch_size=8, patch=128, ema_decay=0.998, **_RESTORE),
         _TUNED,
     ),
     "full": Preset(
