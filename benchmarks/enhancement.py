@@ -83,7 +83,7 @@ def main() -> None:
     """Print milliseconds a face, the ratio, and what the runner chose."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=256, help="of a face in px")
-    parser.add_argument("--faces", type=int, default=4, help="a round")
+    parser.add_argument("--faces", type=int, default=16, help="a round")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tuned-malloc", action="store_true", help="for the plain loop too")

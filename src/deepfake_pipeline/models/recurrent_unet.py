@@ -52,6 +52,7 @@ class RecurrentUNet(Enhancer):
         self.config = settings = config or RecurrentUNetConfig()
         widths, colours, told = tuple(settings.widths), 3 * settings.fold**2, len(settings.conditions)
         steps, normalise = settings.steps, settings.normalise
+        self.folded = nn.PixelUnshuffle(settings.fold)
         self.down = nn.ModuleList(
             RecurrentBlock(inputs, outputs, steps, normalise, told)
             for inputs, outputs in zip((colours, *widths), widths, strict=False)
@@ -71,7 +72,7 @@ class RecurrentUNet(Enhancer):
         told, fold = self.told(images, condition), self.config.fold
         height, width = images.shape[-2:]
         x = pad_to_multiple(images, fold * 2 ** (len(self.down) - 1))
-        x = functional.pixel_unshuffle(x, fold) if fold > 1 else x
+        x = self.folded(x) if fold > 1 else x
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
             x = block(x if level == 0 else functional.max_pool2d(x, 2), told)

@@ -325,7 +325,7 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
             "cnn3": Tuned({"image_size": 128, "dropout": 0.3}),
             "meso4": Tuned({"dropout": 0.1}, {"max_epochs": 16, "learning_rate": 4e-3}),
             "resnet_small": Tuned({}, _LONG),
-            "ensemble": Tuned({"members": _TWO_SCALES}, {**_LONG, "max_epochs": 48}),
+            "ensemble": Tuned({"members": _TWO_SCALES}, {**_LONG, "max_epochs": 36}),
         },
     ),
     "full": Preset(
