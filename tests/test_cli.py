@@ -173,3 +173,9 @@ def test_a_source_is_inspected_and_nothing_is_written(tmp_path):
     assert "refused: 1 (empty 1)" in CliRunner().invoke(cli, arguments, obj=Metadata).stdout
     wrong = CliRunner().invoke(cli, [*arguments[:2], "--layout", "coco"], obj=Metadata)
     assert wrong.exit_code == 1 and "layout 'coco' is unknown" in wrong.stderr
+
+
+def test_the_command_line_starts_without_what_only_work_needs():
+    code = "import sys, deepfake_pipeline.settings, deepfake_pipeline.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"torch", "lightning", "matplotlib", "cv2", "av", "sklearn"} & set(loaded.stdout.split())

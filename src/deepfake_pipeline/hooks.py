@@ -18,9 +18,6 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from deepfake_pipeline.engine import tune_malloc, use_threads
-from deepfake_pipeline.media.index import check_classes
-from deepfake_pipeline.pipelines.ingestion.nodes import check_source
-from deepfake_pipeline.pipelines.parameters import check_parameters
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tracking import log_seconds
 
@@ -38,6 +35,8 @@ class ProjectHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
+        from deepfake_pipeline.pipelines.parameters import check_parameters  # late: it loads every pipeline
+
         check_parameters(context.config_loader["parameters"])
         tune_malloc()
 
@@ -48,6 +47,8 @@ class ProjectHooks:
             if path is not None and name in pipeline.all_outputs():
                 _check_writable(name, Path(str(path)))
         if "media" in pipeline.all_outputs():
+            from deepfake_pipeline.pipelines.ingestion.nodes import check_source  # late, likewise
+
             check_source(*(catalog.load(name) for name in ("params:study", "params:ingestion", "downloads")))
             _check_kept(catalog)
         self._training_on = catalog if "split_counts" in pipeline.all_outputs() else None
@@ -63,6 +64,8 @@ class ProjectHooks:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str) -> None:
         if dataset_name == "manifest" and self._training_on:
+            from deepfake_pipeline.media.index import check_classes  # late, likewise
+
             check_classes(self._training_on.load("manifest"))  # now, and not after minutes of face extraction
 
     @hook_impl

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import cv2
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ from scipy.stats import wilcoxon
 from torch import nn
 
 from deepfake_pipeline.models.detector import DetectorOutput
+from deepfake_pipeline.models.ensemble import ensemble_of
 from deepfake_pipeline.models.run import DetectorRunner
 from deepfake_pipeline.models.store import build_network
-from deepfake_pipeline.scoring.explain import EXPLANATIONS, Explainer, deletion_falls, overlay
+from deepfake_pipeline.scoring.explain import EXPLANATIONS, Explainer, deletion_falls, grad_cam, overlay
 from deepfake_pipeline.tables.errors import UserError
 
 SIDE, SPOT = 64, 16
@@ -84,13 +87,29 @@ def test_explaining_leaves_the_detector_as_it_was(judge: DetectorRunner) -> None
     assert all(parameter.grad is None for parameter in judge.network.parameters())
 
 
-def test_an_ensemble_is_explained_by_occlusion_alone() -> None:
-    member = {"name": "meso4", "config": {"image_size": 32}}
-    network = DetectorRunner(build_network("ensemble", {"members": [member]}), "cpu")
+def test_maps_of_an_ensemble_are_those_of_its_members_each_over_its_temperature() -> None:
+    torch.manual_seed(0)
+    sizes = ({"image_size": 32}, {"image_size": 48})
+    members = [build_network("meso4", config).eval() for config in sizes]
     picture = planted(0)[0]
-    assert np.isfinite(EXPLANATIONS["occlusion"](network, picture)).all()
+    together = DetectorRunner(ensemble_of(zip(members, (2.0, 0.5), strict=True)), "cpu")
+    assert np.isfinite(EXPLANATIONS["occlusion"](together, picture)).all()
+    alone = grad_cam(DetectorRunner(ensemble_of([(members[1], 1.0)]), "cpu"), picture)
+    np.testing.assert_allclose(alone, grad_cam(DetectorRunner(members[1], "cpu"), picture), atol=1e-7)
+    same = DetectorRunner(ensemble_of([(members[1], 2.0), (members[1], 0.5)]), "cpu")
+    np.testing.assert_allclose(grad_cam(same, picture), alone * (1 / 2 + 1 / 0.5) / 2, rtol=1e-4, atol=1e-9)
+
+
+def test_a_map_that_does_not_lead_to_the_logit_is_refused(judge: DetectorRunner) -> None:
+    class Aside(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> DetectorOutput:
+            output = judge.network(images)
+            return DetectorOutput(output.logit, images[:, :1].clone(), output.embedding)
+
+    aside = copy.copy(judge)
+    aside.network = Aside()
     with pytest.raises(UserError, match="by occlusion"):
-        EXPLANATIONS["grad_cam"](network, picture)
+        grad_cam(aside, planted(0)[0])
 
 
 def test_overlays_show_the_face_beside_the_map_and_have_names_of_their_own(judge: DetectorRunner, tmp_path) -> None:

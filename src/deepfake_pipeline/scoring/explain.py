@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from deepfake_pipeline.metrics.classification import Floats
+from deepfake_pipeline.models.ensemble import Ensemble
 from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.models.run import DetectorRunner
 from deepfake_pipeline.tables.errors import UserError
@@ -60,25 +61,32 @@ def grad_cam(judge: DetectorRunner, picture: Image) -> Floats:
     """What the last feature map says for forgery (Selvaraju et al. 2017, "Grad-CAM"): coarse, at the cost of one pass.
 
     Args:
-        judge: the detector; its feature map must lead to its logit.
+        judge: the detector; its feature map must lead to its logit. Of an ensemble the members' maps are added.
         picture: RGB uint8 ``(H, W, 3)``.
 
     Returns:
         float64 ``(H, W)``, at least 0; only the order of places counts.
 
     Raises:
-        UserError: the logit does not depend on the feature map, as in an ensemble, whose map is put together.
+        UserError: the logit does not depend on the feature map.
     """
     with torch.enable_grad():
-        inputs = to_network(torch.from_numpy(picture[None].copy()).to(judge.device), judge.image_size)
-        output = judge.network(inputs.requires_grad_())
-        (slope,) = torch.autograd.grad(output.logit.sum(), output.feature_map, allow_unused=True)
-    if slope is None:
-        raise UserError("the feature map of this detector does not lead to its logit: explain it by occlusion")
-    weight = slope.mean(dim=(2, 3), keepdim=True)
-    coarse = functional.relu((weight * output.feature_map).sum(dim=1, keepdim=True))
-    fine = functional.interpolate(coarse, picture.shape[:2], mode="bilinear", align_corners=False)
-    return np.asarray(fine[0, 0].detach().double().cpu().numpy())
+        inputs = to_network(torch.from_numpy(picture[None].copy()).to(judge.device), judge.image_size).requires_grad_()
+        outputs = (
+            network.judged_by_each(inputs) if isinstance(network := judge.network, Ensemble) else [network(inputs)]
+        )
+        warmth = network.temperatures.tolist() if isinstance(network, Ensemble) else [1.0]
+        logit = torch.stack([one.logit.sum() / by for one, by in zip(outputs, warmth, strict=True)]).mean()
+        slopes = torch.autograd.grad(logit, [one.feature_map for one in outputs], allow_unused=True)
+    total = torch.zeros(picture.shape[:2], dtype=torch.float64)
+    for output, slope in zip(outputs, slopes, strict=True):
+        if slope is None:
+            raise UserError("the feature map of this detector does not lead to its logit: explain it by occlusion")
+        weight = slope.mean(dim=(2, 3), keepdim=True)
+        coarse = (weight * output.feature_map).sum(dim=1, keepdim=True)
+        fine = functional.interpolate(coarse, picture.shape[:2], mode="bilinear", align_corners=False)
+        total += fine[0, 0].detach().double().cpu()
+    return np.asarray(functional.relu(total).numpy())
 
 
 EXPLANATIONS: dict[str, Callable[[DetectorRunner, Image], Floats]] = {"occlusion": occlusion, "grad_cam": grad_cam}

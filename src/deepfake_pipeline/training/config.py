@@ -343,7 +343,7 @@ _TUNED = {
 ENHANCER_PRESETS: dict[PresetName, Preset[EnhancerTraining]] = {
     # The rendered set: about a minute on two cores.
     "sample": Preset(
-        EnhancerTraining(max_epochs=4, epoch_faces=1200, batch_size=8, patch=128, ema_decay=0.99, **_RESTORE), _TUNED
+        EnhancerTraining(max_epochs=3, epoch_faces=800, batch_size=8, patch=128, ema_decay=0.99, **_RESTORE), _TUNED
     ),
     # Paper 000: 45 epochs of 3 steps, nothing told.
     "paper": Preset(EnhancerTraining(max_epochs=45, epoch_faces=48, batch_size=16, patience=0)),

@@ -25,7 +25,6 @@ from deepfake_pipeline.tables import RecordStream, Table
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.tables.schemas import STUDY_SCORES
 from deepfake_pipeline.training.detector import train_detector
-from deepfake_pipeline.training.joint import train_jointly
 from deepfake_pipeline.training.restoration import evenly_degraded
 from deepfake_pipeline.training.result import History
 
@@ -68,6 +67,8 @@ def train_enhancers(
     """The enhancer, and where it is asked for the one that is trained further with the first detector."""
     networks: Networks = {"enhancer": enhancer}
     if "joint" in params.repairs:
+        from deepfake_pipeline.training.joint import train_jointly  # late: Lightning takes seconds to load
+
         kinds = params.degradations, params.severities
         networks["joint"] = train_jointly(
             train_faces,
