@@ -11,9 +11,10 @@ import av
 import numpy as np
 import pytest
 
+from deepfake_pipeline.media.container import VideoLimits
 from deepfake_pipeline.media.images import RGBImage
 from deepfake_pipeline.media.rewrite import CODEC, rewrite_video, rewritten_name
-from deepfake_pipeline.media.video import VideoLimits, first_look, probe_video
+from deepfake_pipeline.media.video import first_look, probe_video
 from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.tables import Reason, Refused
 from tests.media.clips import counted, decoded_plainly, number_of, write_sound, write_video

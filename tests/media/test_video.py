@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepfake_pipeline.media import video
+from deepfake_pipeline.media import container
+from deepfake_pipeline.media.container import VideoLimits
 from deepfake_pipeline.media.sampling import VideoSampling
-from deepfake_pipeline.media.video import VideoFrame, VideoInfo, VideoLimits, probe_video, sample_frames
+from deepfake_pipeline.media.video import VideoFrame, VideoInfo, probe_video, sample_frames
 from deepfake_pipeline.tables import Reason, Refused
 from tests.media.clips import counted, decoded_plainly, number_of, write_sound, write_video
 from tests.media.pictures import encoded, smooth
@@ -78,17 +79,17 @@ def test_chosen_frames_are_spread_and_exactly_timed(steady: Path) -> None:
 def test_few_frames_of_a_long_video_are_not_decoded_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "long.mp4", [counted(number % 256) for number in range(600)])
     checked = []
-    monkeypatch.setattr(video, "check_size", lambda *size: checked.append(size))
+    monkeypatch.setattr(container, "check_size", lambda *size: checked.append(size))
     assert [frame.number for frame in _frames(path, VideoSampling(count=4))] == [75, 225, 375, 525]
     assert len(checked) < 60
 
 
 def test_a_container_that_seeks_too_far_changes_nothing(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = _frames(steady, VideoSampling(count=5))
-    seek = video._Video.seek
+    seek = container.OpenVideo.seek
     for wrong in (10_000, 90_000):  # into the middle, and beyond the end, in units of the stream
         monkeypatch.setattr(
-            video._Video, "seek", lambda self, time, wrong=wrong: seek(self, time + wrong if time > 0 else time)
+            container.OpenVideo, "seek", lambda self, time, wrong=wrong: seek(self, time + wrong if time > 0 else time)
         )
         found = _frames(steady, VideoSampling(count=5))
         assert [frame.number for frame in found] == [frame.number for frame in plain]
@@ -97,8 +98,8 @@ def test_a_container_that_seeks_too_far_changes_nothing(steady: Path, monkeypatc
 
 def test_packets_that_tell_no_times_are_counted_by_decoding(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = _frames(steady, VideoSampling(by="rate", rate=3))
-    index = video._Video.index
-    monkeypatch.setattr(video._Video, "index", lambda self: index(self) and None)
+    index = container.OpenVideo.index
+    monkeypatch.setattr(container.OpenVideo, "index", lambda self: index(self) and None)
     found = _frames(steady, VideoSampling(by="rate", rate=3))
     assert [(a.number, a.seconds) for a in found] == [(b.number, b.seconds) for b in known]
     assert [number_of(frame.image) for frame in found] == [frame.number for frame in known]
@@ -235,12 +236,12 @@ def test_frames_that_grow_behind_the_header(tmp_path: Path, side: int) -> None:
 def test_a_frame_larger_than_its_header_says_is_not_decoded(tmp_path: Path) -> None:
     path = tmp_path / "lie.avi"
     picture = encoded(Image.new("RGB", (12_000, 12_000)), "JPEG")  # 216 MB as it is decoded
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=10)
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("mjpeg", rate=10)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
         packet = av.Packet(picture)
         packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 10)
-        container.mux(packet)
+        target.mux(packet)
     code = (
         "import resource, sys; from pathlib import Path; import av; from deepfake_pipeline.media.video import *\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
@@ -254,19 +255,19 @@ def test_a_frame_larger_than_its_header_says_is_not_decoded(tmp_path: Path) -> N
 
 
 def test_a_header_that_lies_about_its_duration_does_not_help(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video._Video, "seconds", lambda self: None)
+    monkeypatch.setattr(container.OpenVideo, "seconds", lambda self: None)
     with pytest.raises(Refused, match="too_large"):
         list(sample_frames(steady, VideoSampling(count=4), VideoLimits(max_seconds=2)))
 
 
 def test_time_spent_on_a_frame_elsewhere_does_not_count(steady: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(video, "_clock", lambda: now[0])
+    monkeypatch.setattr(container, "_clock", lambda: now[0])
     frames = sample_frames(steady, EVERY, VideoLimits(timeout=10))
     for _ in range(50):
         next(frames)
         now[0] += 1000
-    monkeypatch.setattr(video, "_clock", lambda: now.__setitem__(0, now[0] + 1) or now[0])
+    monkeypatch.setattr(container, "_clock", lambda: now.__setitem__(0, now[0] + 1) or now[0])
     with pytest.raises(Refused, match="timeout"):
         list(frames)
 

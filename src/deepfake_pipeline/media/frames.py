@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepfake_pipeline.media import video
+from deepfake_pipeline.media.container import VideoLimits
 from deepfake_pipeline.media.images import ImageLimits
-from deepfake_pipeline.media.video import FirstLook, VideoLimits
+from deepfake_pipeline.media.video import FirstLook
 from deepfake_pipeline.tables import Reason, Refused
 
 

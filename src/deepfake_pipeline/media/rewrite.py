@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from deepfake_pipeline.engine import progress
+from deepfake_pipeline.media.container import VideoLimits
 from deepfake_pipeline.media.images import RGBImage
-from deepfake_pipeline.media.video import Played, VideoLimits, played
+from deepfake_pipeline.media.video import Played, played
 from deepfake_pipeline.tables import Reason, Refused
 
 CODEC = "libvpx-vp9"

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake_pipeline.engine import progress
+from deepfake_pipeline.media.container import VideoLimits
 from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits
 from deepfake_pipeline.media.kinds import kind_of_file
 from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.rewrite import rewrite_video, rewritten_name
 from deepfake_pipeline.media.scan import read_bytes
-from deepfake_pipeline.media.video import VideoLimits
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.pictures import repair_picture
