@@ -65,7 +65,7 @@ _FILMS = st.dictionaries(
 
 
 @given(_FILMS, st.floats(0.1, 3), st.floats(-3, 3), st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_video_is_the_largest_mean_over_its_tracks(films: Any, slope: float, shift: float, random: Any) -> None:
     rule = VerdictRule(0.4, Calibrator("platt", slope, shift))
     faces = [face for name, people in films.items() for face in video(name, people, group=f"group of {name}")]
@@ -122,7 +122,8 @@ class TestUnsure:
     rule = VerdictRule(0.5, Calibrator(), UnsureRule(0.05, (50.0,), (3.0, 1.0), smallest=40.0))  # nats; blurred, sharp
 
     @pytest.mark.parametrize(
-        ("logits", "verdict"), [([0.5, 1.4], "unsure"), ([0.5, 1.6], "fake"), ([-0.5, -1.6], "real"), ([-1, 1], "unsure")]
+        ("logits", "verdict"),
+        [([0.5, 1.4], "unsure"), ([0.5, 1.6], "fake"), ([-0.5, -1.6], "real"), ([-1, 1], "unsure")],
     )
     def test_a_person_has_to_be_as_far_from_the_threshold_as_a_face(self, logits: list[float], verdict: str) -> None:
         assert one(video("film", {0: logits}), self.rule)["verdict"] == verdict
