@@ -169,8 +169,8 @@ def score(
     if output:
         out.check_output(output)
     release = find_release(wanted, _data_root(metadata.project_path, env) / "06_models")
-    click.echo(f"release: {release.name}", err=True)
     rows = score_files(paths, release, faces=faces, workers=workers, accelerator=accelerator, explain=explain)
+    click.echo(f"release: {release.name}", err=True)
     counts = Counter[str]()
     width = out.path_width([str(path) for path in paths], shutil.get_terminal_size().columns)
 

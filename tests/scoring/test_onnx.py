@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import torch
 from click.testing import CliRunner
+from scipy.special import expit
 
 from deepfake_pipeline.cli import cli
 from deepfake_pipeline.faces.geometry import CropGeometry
@@ -15,6 +16,7 @@ from deepfake_pipeline.faces.params import FaceParams
 from deepfake_pipeline.models import DETECTORS, DetectorOutput
 from deepfake_pipeline.models.run import DetectorRunner
 from deepfake_pipeline.models.store import build_network
+from deepfake_pipeline.scoring.calibration import CALIBRATORS
 from deepfake_pipeline.scoring.onnx import (
     TOLERANCE,
     export_detector,
@@ -165,6 +167,69 @@ def test_a_network_that_cannot_be_traced_is_one_line(capfd):
 def test_an_enhancer_of_the_size_of_the_paper_with_large_weights_agrees():
     torch.manual_seed(1)
     assert export_enhancer(lively(build_network("recurrent_unet"))).difference <= TOLERANCE
+
+
+class Brightness(torch.nn.Module):
+    """Log-odds from -12 (black) to 12 (white): what calibration does to any of them can be seen."""
+
+    image_size = 8
+
+    def forward(self, images):
+        return DetectorOutput(24 * (images.mean((1, 2, 3)) - 0.5), images, images)
+
+
+def fitted(kind, spread, seed=0):
+    """A calibrator of a kind, fitted to 600 faces that are less sure than their log-odds of this spread say."""
+    rng = np.random.default_rng(seed)
+    raw = spread * rng.normal(size=600)
+    return CALIBRATORS[kind]((rng.random(600) < expit(0.5 * raw + 0.6 * np.tanh(raw) - 0.4)).astype(int), raw)
+
+
+def separated():
+    """Isotonic, of faces that log-odds separate but for one: the steepest line there is, beyond two knots."""
+    raw = np.array([*np.linspace(-9, -8, 40), *np.linspace(8, 9, 40)])
+    return CALIBRATORS["isotonic"]((raw > 0).astype(int), raw)
+
+
+class TestCalibrated:
+    kinds = {name: fitted(name, 3.0) for name in CALIBRATORS} | {"separated": separated()}
+
+    @pytest.mark.parametrize("kind", kinds)
+    def test_the_graph_gives_the_calibrated_probability_of_any_log_odds(self, kind):
+        calibrator = self.kinds[kind]
+        images = np.broadcast_to(np.linspace(0, 1, 2001, dtype=np.float32)[:, None, None, None], (2001, 3, 8, 8))
+        with torch.inference_mode():
+            raw = Brightness()(torch.from_numpy(images.copy())).logit.double().numpy()
+        graph = export_detector(Brightness(), calibrator)
+        found = onnxruntime.InferenceSession(graph.data, providers=["CPUExecutionProvider"])
+        probability = found.run(["fake_probability"], {"images": images})[0]
+        np.testing.assert_allclose(probability, calibrator.probability(raw), rtol=0, atol=TOLERANCE)
+        moved = np.abs(calibrator.probability(raw) - expit(raw)).max()
+        assert moved < 1e-12 if kind == "none" else moved > 0.02
+        assert (len(calibrator.knots) > 4) == (kind == "isotonic")
+
+    @pytest.mark.parametrize("kind", ["platt", "isotonic"])
+    def test_the_command_exports_what_the_release_says(self, kind, tmp_path):
+        pictures = np.random.default_rng(6).integers(0, 256, (16, SIDE, SIDE, 3), dtype=np.uint8)
+        pictures[::2] = np.linspace(0, 255, 8, dtype=np.uint8)[:, None, None, None]
+        raw = DetectorRunner(detector(), "cpu").judge(pictures).logit.astype(np.float64)
+        calibrator = fitted(kind, float(np.abs(raw).max()))
+        threshold = float(np.median(calibrator.probability(raw)))
+        (tmp_path / "release").mkdir()
+        write_release(release(enhancer=None, calibrator=calibrator, threshold=threshold), tmp_path / "release")
+        arguments = ["export", "--release", tmp_path / "release", "--out", tmp_path / "onnx"]
+        assert CliRunner().invoke(cli, list(map(str, arguments)), obj=TestCommand.Metadata).exit_code == 0
+        images = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)).astype(np.float32) / 255
+        found = session(tmp_path / "onnx/detector.onnx").run(["fake_probability"], {"images": images})[0]
+        rule = read_release(tmp_path / "release").rule
+        expected = rule.calibrator.probability(raw)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+        assert np.abs(found - expit(raw)).max() > 0.01  # without its calibration it would be seen
+        stored = json.loads((tmp_path / "onnx/export.json").read_text())["threshold"]
+        sure = np.abs(expected - threshold) > TOLERANCE
+        said = [rule.say(np.array([one]), sharpness=100.0).verdict for one in raw]
+        assert stored == threshold
+        assert list(np.where(found >= stored, "fake", "real")[sure]) == list(np.array(said)[sure])
 
 
 class TestCommand:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ WINDOWS = 8
 _SPAN = 0.2  # side of the window that covers, as a share of the face's
 _SOFT = 0.06  # sigma of the blur that covers, likewise
 _STRENGTH = 0.55  # of the colours over the face
+_LONGEST = 200  # bytes of a file name that its overlay keeps: file systems take 255 with what is added
 
 
 def occlusion(judge: DetectorRunner, picture: Image) -> Floats:
@@ -144,13 +146,16 @@ class Explainer:
         """
         source = str(row["path"])
         place = f"{row.get('frame') or 0:06d}-{row.get('face') or 0:02d}"
-        path = self.folder / f"{Path(source).name}-{sha256_hex(source.encode())[:8]}-{place}.png"
+        name = Path(source).name.encode()[:_LONGEST].decode(errors="ignore")
+        path = self.folder / f"{name}-{sha256_hex(source.encode())[:8]}-{place}.png"
         _, data = cv2.imencode(".png", overlay(picture, self.explain(judge, picture))[..., ::-1])
         beside = path.with_name(f".{path.name}.part")
         try:
             beside.write_bytes(data.tobytes())
             beside.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
             raise UserError(f"cannot write {path}: {error.strerror}") from error
         return path
 

@@ -68,11 +68,16 @@ def score_files(
         accelerator: auto, cpu or cuda.
         explain: folder for a picture of each face beside where the detector sees forgery in it; slow.
 
-    Yields:
+    Returns:
         Rows of ``tables.schemas.SCORES``: one a face, and after the faces of each file one for the file itself; see
         :func:`scoring.verdict.file_row`.
+
+    Raises:
+        UserError: the folder for explanations cannot be made; before any work. In the midst of it: a picture cannot
+            be written there.
     """
-    return _score(partial(_files, paths), release, faces, workers, accelerator, explain)
+    explainer = None if explain is None else Explainer(explain)
+    return _score(partial(_files, paths), release, faces, workers, accelerator, explainer)
 
 
 def score_samples(
@@ -98,10 +103,10 @@ def _score(
     faces: Faces,
     workers: int,
     accelerator: str,
-    explain: Path | None = None,
+    explainer: Explainer | None = None,
 ) -> Iterator[Row]:
     """Rows of the files, which are listed twice, for the progress bar and for the work: no list of them is held."""
-    build = partial(FileScorer, release, faces, accelerator, explain=explain)
+    build = partial(FileScorer, release, faces, accelerator, explainer=explainer)
     finder = release.geometry.faces.detector
     if isinstance(finder, GivenParams) and faces != "whole":
         logger.info(
@@ -123,7 +128,7 @@ class FileScorer:
         faces: how faces are looked for; see :func:`score_files`.
         accelerator: auto, cpu or cuda.
         limits: of the files.
-        explain: folder for overlays of the faces; None writes none.
+        explainer: writes an overlay of each face; None writes none.
     """
 
     def __init__(
@@ -132,11 +137,11 @@ class FileScorer:
         faces: Faces,
         accelerator: str = "auto",
         limits: ImageLimits | None = None,
-        explain: Path | None = None,
+        explainer: Explainer | None = None,
     ) -> None:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
         self.rule = release.rule
-        self.explainer = None if explain is None else Explainer(explain)
+        self.explainer = explainer
         self.judge = DetectorRunner(release.detector, accelerator, mixed=True)
         self.finder = None if faces == "whole" else build_detector(release.geometry.faces.detector, accelerator)
 
