@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any, Literal
 
 import cv2
@@ -18,7 +19,7 @@ from deepfake_pipeline.models.run import EnhancerRunner, NetworkRunner
 from deepfake_pipeline.models.store import load_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.base import Image, Repair, rounded
-from deepfake_pipeline.restore.tiles import TILE, in_tiles
+from deepfake_pipeline.restore.tiles import TILE, few_starts, in_tiles
 
 Figures = dict[str, Any]
 Chances = NDArray[np.float32]
@@ -257,13 +258,9 @@ class Router:
     def diagnose(self, picture: Image) -> Chances:
         """Chance ``(C,)`` of each degradation and severity of a picture (H, W, 3): the mean over at most nine tiles."""
         height, width = picture.shape[:2]
-        tiles = [picture[top : top + TILE, left : left + TILE] for top in _spread(height) for left in _spread(width)]
+        corners = product(few_starts(height), few_starts(width))
+        tiles = [picture[top : top + TILE, left : left + TILE] for top, left in corners]
         return np.asarray(np.mean([self.chances(tile[None])[0] for tile in tiles], axis=0), np.float32)
-
-
-def _spread(length: int) -> list[int]:
-    """Where up to three tiles begin, from one end to the other."""
-    return sorted({0, max(length - TILE, 0) // 2, max(length - TILE, 0)})
 
 
 class ClassifierRunner(NetworkRunner):
