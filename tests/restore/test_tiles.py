@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from deepfake_pipeline.degrade.compression import Jpeg
 from deepfake_pipeline.restore.blocking import JpegDeblocking
-from deepfake_pipeline.restore.tiles import few_starts, in_tiles
+from deepfake_pipeline.restore.light import Gamma, ShadowEdge
+from deepfake_pipeline.restore.noise import Median
+from deepfake_pipeline.restore.tiles import TILE, few_starts, in_tiles, repaired
 from tests.degrade.pictures import texture
 
 
@@ -104,3 +106,15 @@ def test_what_is_looked_at_begins_where_blocks_begin():
 def test_a_tile_of_less_than_two_blocks_is_refused():
     with pytest.raises(ValueError, match="under 16"):
         in_tiles(picture(40, 40), lambda tile: tile, tile=15, overlap=0)
+
+
+@pytest.mark.parametrize("repair", [Gamma(), ShadowEdge()])
+def test_what_judges_a_part_by_the_whole_makes_no_seams(repair):
+    light = np.linspace(120, 20, TILE + 200).astype(np.uint8)[:, None, None] + picture(TILE + 200, 40) // 16
+    assert not np.array_equal(in_tiles(light, repair.apply), repair.apply(light))
+    assert np.array_equal(repaired(light, repair), repair.apply(light))
+
+
+def test_all_else_is_repaired_in_tiles():
+    image = picture(TILE + 40, 30)
+    assert np.array_equal(repaired(image, Median(3)), in_tiles(image, Median(3).apply))

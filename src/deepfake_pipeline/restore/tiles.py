@@ -1,4 +1,4 @@
-"""Large pictures, a tile at a time: memory does not grow with the picture, and no seam shows."""
+"""Large pictures, a tile at a time: memory hardly grows with the picture, and no seam shows."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from deepfake_pipeline.restore.base import Image, Repair
 
 TILE = 512
 OVERLAP = 64
 
 BLOCK = 8
 """px: tiles begin where the blocks of JPEG begin, so that blocks lie in a tile as they lie in the picture."""
+
+
+def repaired(image: Image, repair: Repair) -> Image:
+    """A picture RGB uint8 ``(H, W, 3)`` of any size, repaired: at once by what judges a part by the whole, else in tiles.
+
+    Of two tiles, such a repair would make two different things, and a seam between them.
+    """
+    return repair.apply(image) if repair.whole else in_tiles(image, repair.apply)
 
 
 def in_tiles(image: Image, repair: Callable[[Image], Image], tile: int = TILE, overlap: int = OVERLAP) -> Image:

@@ -22,7 +22,7 @@ from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.pictures import repair_picture
 from deepfake_pipeline.restore.router import NETWORK, Choices, Router
-from deepfake_pipeline.restore.tiles import in_tiles
+from deepfake_pipeline.restore.tiles import in_tiles, repaired
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.tables import Refused
 from deepfake_pipeline.tables.errors import UserError
@@ -50,7 +50,7 @@ def build_repair(name: str, release: Release, accelerator: str = "auto") -> Call
         UserError: no such repair, or a release without what it takes.
     """
     if name in REPAIRS:
-        return partial(in_tiles, repair=REPAIRS[name].apply)
+        return partial(repaired, repair=REPAIRS[name])
     if name not in (ROUTER, ENHANCER):
         raise UserError(f"no repair {name}: there are {', '.join(REPAIR_NAMES)}")
     if release.enhancer is None:
