@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from typing import Any, Literal
 
@@ -247,7 +247,7 @@ class Router:
         """What the network makes of pictures uint8 ``(N, H, W, 3)``, each told what the classifier takes it for."""
         return self.enhanced(pictures, self.chances(pictures))
 
-    def repair(self, picture: Image, name: str | None = None) -> Image:
+    def repair(self, picture: Image, name: str | None = None, chances: Chances | None = None) -> Image:
         """The picture repaired: a new array of RGB uint8 (H, W, 3), of any size from 16 px.
 
         A large picture is looked at and repaired in tiles, all of them in the same way; only repairs that judge a part
@@ -256,8 +256,9 @@ class Router:
         Args:
             picture: RGB uint8 (H, W, 3).
             name: of the repair; None = the one that validation showed best for what seems to ail the picture.
+            chances: ``(C,)``, of what ails it; None = what :meth:`diagnose` says.
         """
-        chances = self.diagnose(picture)
+        chances = self.diagnose(picture) if chances is None else chances
         chosen = name or self.choose(chances[None])[0]
         if chosen == RELIT:  # a shadow lies on the whole picture
             return self._classifier.relit(picture)
@@ -268,6 +269,18 @@ class Router:
             return in_tiles(picture, lambda tile: self._enhancer.enhance(tile[None])[0])
         before = repaired(picture, self._followed(told[0]))
         return in_tiles(before, lambda tile: self._enhancer.enhance(tile[None], told)[0])
+
+    def settled(self, pictures: Iterable[Image], name: str | None = None) -> Callable[[Image], Image]:
+        """One repair for all that is like some pictures, as frames of a video are: by the mean of their chances.
+
+        What each frame chose for itself would flicker where two repairs promise about the same.
+
+        Args:
+            pictures: RGB uint8 (H, W, 3), at least one; one is in memory at a time.
+            name: as of :meth:`repair`.
+        """
+        chances = np.asarray(np.mean([self.diagnose(picture) for picture in pictures], axis=0), np.float32)
+        return partial(self.repair, name=name or self.choose(chances[None])[0], chances=chances)
 
     def diagnose(self, picture: Image) -> Chances:
         """Chance ``(C,)`` of each degradation and severity of a picture (H, W, 3): the mean over at most nine tiles."""

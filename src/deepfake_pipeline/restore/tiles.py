@@ -17,7 +17,7 @@ BLOCK = 8
 
 
 def repaired(image: Image, repair: Repair) -> Image:
-    """A picture RGB uint8 ``(H, W, 3)`` of any size, repaired: at once by what judges a part by the whole, else in tiles.
+    """A picture RGB uint8 ``(H, W, 3)`` repaired: at once by what judges a part by the whole, else in tiles.
 
     Of two tiles, such a repair would make two different things, and a seam between them.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +17,9 @@ from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits
 from deepfake_pipeline.media.kinds import kind_of_file
 from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.rewrite import rewrite_video, rewritten_name
+from deepfake_pipeline.media.sampling import VideoSampling
 from deepfake_pipeline.media.scan import read_bytes
-from deepfake_pipeline.media.video import VideoLimits
+from deepfake_pipeline.media.video import VideoLimits, sample_frames
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.pictures import repair_picture
@@ -30,6 +32,9 @@ from deepfake_pipeline.tables.errors import UserError
 ROUTER, ENHANCER = "router", "enhancer"
 REPAIR_NAMES = (ROUTER, ENHANCER, *REPAIRS)
 
+FRAMES = 9
+"""Frames, spread through a video, by which its repair is chosen; as many as tiles of a large picture."""
+
 Image = NDArray[np.uint8]
 
 
@@ -39,6 +44,33 @@ class Enhanced(NamedTuple):
     source: Path
     target: Path | None
     refused: Refused | None
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A repair that goes by what seems to ail a picture.
+
+    Attributes:
+        router: with choices, unless there is a name.
+        name: of the repair, which is told what seems to ail the picture; None = the router's choice.
+    """
+
+    router: Router
+    name: str | None = None
+
+    def __call__(self, picture: Image) -> Image:
+        """The picture repaired, judged by itself."""
+        return self.router.repair(picture, self.name)
+
+    def of_video(self, path: Path, limits: VideoLimits) -> Callable[[Image], Image]:
+        """One repair for all frames of a video, judged by :data:`FRAMES` of them, or all of a shorter one.
+
+        Raises:
+            Refused: as :func:`media.video.sample_frames`.
+        """
+        frames = sample_frames(path, VideoSampling(by="count", count=FRAMES), limits)
+        # Whoever reads the whole video says that it is damaged.
+        return self.router.settled((one.image for one in frames if not isinstance(one, Refused)), self.name)
 
 
 def build_repair(name: str, release: Release, accelerator: str = "auto") -> Callable[[Image], Image]:
@@ -59,9 +91,9 @@ def build_repair(name: str, release: Release, accelerator: str = "auto") -> Call
         choices = Choices.from_json(release.choices) if release.choices else None
         router = Router.of(release.router, release.enhancer, choices, accelerator=accelerator)
         if name == ENHANCER:
-            return partial(router.repair, name=NETWORK)
+            return Routed(router, NETWORK)
         if choices is not None:
-            return router.repair
+            return Routed(router)
     if name == ROUTER:
         raise UserError(f"the release {release.name} holds no router: choose one of {', '.join(REPAIR_NAMES[1:])}")
     runner = EnhancerRunner(release.enhancer, accelerator)
@@ -85,7 +117,7 @@ def enhance_files(
     Args:
         paths: files and folders; a folder stands for every file below it, and keeps its shape below ``out``.
         out: folder to write to; files are written beside and then renamed.
-        repair: what :func:`build_repair` gave.
+        repair: what :func:`build_repair` gave; all frames of a video get the same.
         limits: of pictures.
         video_limits: of videos.
 
@@ -98,7 +130,8 @@ def enhance_files(
     for source, target, is_video in progress(jobs, "enhance", len(jobs)):
         try:
             if is_video:
-                rewrite_video(source, target, repair, video_limits)
+                steady = repair.of_video(source, video_limits) if isinstance(repair, Routed) else repair
+                rewrite_video(source, target, steady, video_limits)
             else:
                 _write(repair_picture(read_bytes(source, limits), repair, limits), target)
         except Refused as refused:
