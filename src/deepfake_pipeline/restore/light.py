@@ -108,10 +108,10 @@ class ShadowEdge(Repair):
         explained = np.where(depth > 0, depth**2 * power, 0)
         best = int(np.argmax(explained))
         excess = np.float32(self.strength * max(float(depth[best]) - self.natural, 0.0))
-        result = np.empty_like(image)
-        for top in range(0, len(image), _STRIP):
+        (height, width), result = image.shape[:2], np.empty_like(image)
+        for top in range(0, height, _STRIP):
             rows = slice(top, top + _STRIP)
-            result[rows] = _brightened(image[rows], excess * _shadow_mask(*image.shape[:2], *candidates[best], rows))
+            result[rows] = _brightened(image[rows], excess * _shadow_mask(height, width, *candidates[best], rows))
         return result
 
 
