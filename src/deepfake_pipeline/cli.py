@@ -242,8 +242,8 @@ def enhance(
     """Restore pictures and videos, or folders of them; sources are never changed.
 
     Of pictures, alpha, EXIF and format stay. Videos are written as VP9 (.mp4, .mkv and .webm keep their container,
-    others become NAME.mkv); their sound is copied as it is, and every frame keeps its time. The exit status is 1 only
-    if nothing could be restored.
+    others become NAME.mkv); their sound is copied as it is, every frame keeps its time, and one repair is chosen for
+    all frames. The exit status is 1 only if nothing could be restored.
     """
     from deepfake_pipeline.scoring.enhance import REPAIR_NAMES, best_repair, build_repair, enhance_files
     from deepfake_pipeline.scoring.release import find_release

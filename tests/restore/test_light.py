@@ -1,3 +1,5 @@
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -52,3 +54,27 @@ def test_clahe_is_opencvs_on_lightness() -> None:
     light = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(lab[..., 0])
     expected = cv2.cvtColor(cv2.merge([light, lab[..., 1], lab[..., 2]]), cv2.COLOR_LAB2RGB)
     assert np.array_equal(Clahe().apply(face()), expected)
+
+
+@pytest.mark.parametrize("height", [90, 1000])
+def test_a_shadow_taken_off_in_strips_is_the_one_taken_off_at_once(
+    height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = shaded(cv2.resize(face(), (70, height)).astype(np.uint8), 3.0, 1)
+    expected = ShadowEdge().apply(image)
+    monkeypatch.setattr("deepfake_pipeline.restore.light._STRIP", 37)
+    assert np.array_equal(ShadowEdge().apply(image), expected)
+    assert (expected != image).any()
+
+
+@pytest.mark.parametrize(("repair", "planes"), [(Gamma(), 3), (ShadowEdge(), 4 + 3)])
+def test_memory_for_a_large_picture_is_little_more_than_the_result(repair: Repair, planes: int) -> None:
+    """Bytes a pixel: the result, and of a shadow one float32 plane; a strip takes at most 80 of its own."""
+    height, width = 6000, 256
+    image = np.resize(shaded(face(256), 3.0, 1), (height, width, 3))
+    repair.apply(image[:64])  # what is kept for the next picture
+    tracemalloc.start()
+    repair.apply(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < planes * height * width + 80 * 256 * width

@@ -153,6 +153,18 @@ def test_a_shadow_is_taken_off_the_whole_picture(networks):
     assert np.array_equal(router.apply("relit", picture, certain(("jpeg", 2))[0]), router.repair(picture, "relit"))
 
 
+def test_a_network_that_follows_a_repair_of_the_whole_gets_what_that_makes_of_the_whole(networks, monkeypatch):
+    router = Router.of(*networks, CHOICES, REPAIRS, "cpu")
+    facts = {"conditions": ("jpeg", "salt_and_pepper"), "repairs": ("gamma", "identity")}
+    monkeypatch.setattr(router._enhancer.network, "config", type("Config", (), facts))
+    monkeypatch.setattr(Router, "diagnose", lambda *_: certain(("jpeg", 4))[0])
+    monkeypatch.setattr(router._enhancer, "enhance", lambda pictures, told: pictures)
+    dark = np.concatenate([face(96) // 2] * 6 + [face(96) // 5])  # larger than a tile
+    whole = REPAIRS["gamma"].apply(dark)
+    assert np.array_equal(router.repair(dark, "network"), whole)
+    assert np.array_equal(router.repair(dark, "gamma"), whole)
+
+
 def test_a_picture_is_repaired_as_chosen_and_by_a_copy_in_another_process_too(networks):
     router = Router.of(*networks, CHOICES, FEW, "cpu")
     picture = face(48)

@@ -72,3 +72,11 @@ def test_the_choice_is_the_highest_mean_psnr_by_hand(faces):
         for name, repair in REPAIRS.items()
     }
     assert chosen == {"clean": {"0": "identity"}, "salt_and_pepper": {"4": max(means, key=means.get)}}
+
+
+def test_the_choice_does_not_depend_on_the_workers_and_goes_to_the_first_of_equals(faces):
+    kinds = ["salt_and_pepper"], [5]
+    alone = choose_classical(faces, [2, 3], *kinds, seed=1, workers=1)
+    assert choose_classical(faces, [2, 3], *kinds, seed=1, workers=2) == alone
+    # Deblocking leaves the clean face alone too, and comes later.
+    assert alone == {"clean": {"0": "identity"}, "salt_and_pepper": {"5": "adaptive_median"}}

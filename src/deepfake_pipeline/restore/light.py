@@ -107,13 +107,19 @@ class ShadowEdge(Repair):
         depth = -(centred @ (small - small.mean())) / power
         explained = np.where(depth > 0, depth**2 * power, 0)
         best = int(np.argmax(explained))
-        excess = max(float(depth[best]) - self.natural, 0.0)
-        mask = _shadow_mask(image.shape[0], image.shape[1], *candidates[best])
-        return _brightened(image, np.float32(self.strength * excess) * mask)
+        excess = np.float32(self.strength * max(float(depth[best]) - self.natural, 0.0))
+        (height, width), result = image.shape[:2], np.empty_like(image)
+        for top in range(0, height, _STRIP):
+            rows = slice(top, top + _STRIP)
+            result[rows] = _brightened(image[rows], excess * _shadow_mask(height, width, *candidates[best], rows))
+        return result
 
 
 _SIDE = 32
 """Shadows are looked for on a thumbnail of this side."""
+
+_STRIP = 256
+"""Rows in which a shadow is taken off a picture, which may be large, at a time."""
 
 
 @cache
@@ -129,17 +135,24 @@ def _shadow_bank() -> tuple[list[tuple[float, float, float]], NDArray[np.float32
     return candidates, masks - masks.mean(axis=1, keepdims=True)
 
 
-def _shadow_mask(height: int, width: int, direction: float, offset: float, softness: float) -> Plane:
-    """0 in the light, 1 in the shadow; lengths are shares of the sides, so that a thumbnail's mask fits the image."""
+def _shadow_mask(
+    height: int, width: int, direction: float, offset: float, softness: float, rows: slice = slice(None)
+) -> Plane:
+    """0 in the light, 1 in the shadow; lengths are shares of the sides, so that a thumbnail's mask fits the image.
+
+    Of an image of this height and width, the rows that are asked for.
+    """
     x = ((np.arange(width) + 0.5) / width - 0.5) * np.cos(direction)
-    y = ((np.arange(height) + 0.5) / height - 0.5) * np.sin(direction)
+    y = ((np.arange(height)[rows] + 0.5) / height - 0.5) * np.sin(direction)
     ramp = np.clip((np.add.outer(y, x) - offset) / softness + 0.5, 0, 1).astype(np.float32)
     return ramp * ramp * (3 - 2 * ramp)
 
 
 def _log_intensity(image: Image) -> Plane:
     """Natural logarithm of the mean of the channels; one level more, so that black is finite."""
-    return np.log(image.mean(axis=2, dtype=np.float32) + np.float32(1))
+    intensity = np.asarray(image.mean(axis=2, dtype=np.float32))
+    intensity += 1
+    return np.log(intensity, out=intensity)
 
 
 def _brightened(image: Image, gain: Plane) -> Image:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import product
 from typing import Any, Literal
 
 import cv2
@@ -18,7 +19,7 @@ from deepfake_pipeline.models.run import EnhancerRunner, NetworkRunner
 from deepfake_pipeline.models.store import load_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.base import Image, Repair, rounded
-from deepfake_pipeline.restore.tiles import TILE, in_tiles
+from deepfake_pipeline.restore.tiles import TILE, few_starts, in_tiles, repaired
 
 Figures = dict[str, Any]
 Chances = NDArray[np.float32]
@@ -201,15 +202,23 @@ class Router:
 
         A conditional one is told what probably ails them; one that follows gets what the repair made for that leaves.
         """
-        config = self._enhancer.network.config
-        conditions = tuple(config.conditions)
-        if not conditions:
+        told = self._told(chances)
+        if told is None:
             return self._enhancer.enhance(pictures)
-        told = condition_of(chances, self.cells, conditions)
-        if config.repairs:
-            first = [config.repairs[row.argmax()] if row.any() else NOTHING for row in told]
-            pictures = np.stack([REPAIRS[name].apply(one) for name, one in zip(first, pictures, strict=True)])
+        if self._enhancer.network.config.repairs:
+            pairs = zip(pictures, told, strict=True)
+            pictures = np.stack([self._followed(row).apply(picture) for picture, row in pairs])
         return self._enhancer.enhance(pictures, told)
+
+    def _told(self, chances: Chances) -> Chances | None:
+        """What the network is told ``(N, K)``; None if it is blind."""
+        conditions = tuple(self._enhancer.network.config.conditions)
+        return condition_of(chances, self.cells, conditions) if conditions else None
+
+    def _followed(self, told: Chances) -> Repair:
+        """The repair that a network which is told ``(K,)`` follows."""
+        config = self._enhancer.network.config
+        return REPAIRS[config.repairs[told.argmax()] if config.repairs and told.any() else NOTHING]
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -238,32 +247,47 @@ class Router:
         """What the network makes of pictures uint8 ``(N, H, W, 3)``, each told what the classifier takes it for."""
         return self.enhanced(pictures, self.chances(pictures))
 
-    def repair(self, picture: Image, name: str | None = None) -> Image:
+    def repair(self, picture: Image, name: str | None = None, chances: Chances | None = None) -> Image:
         """The picture repaired: a new array of RGB uint8 (H, W, 3), of any size from 16 px.
 
-        A large picture is looked at and repaired in tiles, all of them in the same way; only a shadow is taken off
-        the whole at once.
+        A large picture is looked at and repaired in tiles, all of them in the same way; only repairs that judge a part
+        by the whole, as of shadows, are done to the whole at once.
 
         Args:
             picture: RGB uint8 (H, W, 3).
             name: of the repair; None = the one that validation showed best for what seems to ail the picture.
+            chances: ``(C,)``, of what ails it; None = what :meth:`diagnose` says.
         """
-        chances = self.diagnose(picture)
+        chances = self.diagnose(picture) if chances is None else chances
         chosen = name or self.choose(chances[None])[0]
         if chosen == RELIT:  # a shadow lies on the whole picture
             return self._classifier.relit(picture)
-        return in_tiles(picture, lambda tile: self.apply(chosen, tile, chances))
+        if chosen != NETWORK:
+            return repaired(picture, self.repairs[chosen])
+        told = self._told(chances[None])
+        if told is None:
+            return in_tiles(picture, lambda tile: self._enhancer.enhance(tile[None])[0])
+        before = repaired(picture, self._followed(told[0]))
+        return in_tiles(before, lambda tile: self._enhancer.enhance(tile[None], told)[0])
+
+    def settled(self, pictures: Iterable[Image], name: str | None = None) -> Callable[[Image], Image]:
+        """One repair for all that is like some pictures, as frames of a video are: by the mean of their chances.
+
+        What each frame chose for itself would flicker where two repairs promise about the same.
+
+        Args:
+            pictures: RGB uint8 (H, W, 3), at least one; one is in memory at a time.
+            name: as of :meth:`repair`.
+        """
+        chances = np.asarray(np.mean([self.diagnose(picture) for picture in pictures], axis=0), np.float32)
+        return partial(self.repair, name=name or self.choose(chances[None])[0], chances=chances)
 
     def diagnose(self, picture: Image) -> Chances:
         """Chance ``(C,)`` of each degradation and severity of a picture (H, W, 3): the mean over at most nine tiles."""
         height, width = picture.shape[:2]
-        tiles = [picture[top : top + TILE, left : left + TILE] for top in _spread(height) for left in _spread(width)]
+        corners = product(few_starts(height), few_starts(width))
+        tiles = [picture[top : top + TILE, left : left + TILE] for top, left in corners]
         return np.asarray(np.mean([self.chances(tile[None])[0] for tile in tiles], axis=0), np.float32)
-
-
-def _spread(length: int) -> list[int]:
-    """Where up to three tiles begin, from one end to the other."""
-    return sorted({0, max(length - TILE, 0) // 2, max(length - TILE, 0)})
 
 
 class ClassifierRunner(NetworkRunner):

@@ -1,4 +1,4 @@
-"""Large pictures, a tile at a time: memory does not grow with the picture, and no seam shows."""
+"""Large pictures, a tile at a time: memory hardly grows with the picture, and no seam shows."""
 
 from __future__ import annotations
 
@@ -7,25 +7,40 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from deepfake_pipeline.restore.base import Image, Repair
 
 TILE = 512
 OVERLAP = 64
+
+BLOCK = 8
+"""px: tiles begin where the blocks of JPEG begin, so that blocks lie in a tile as they lie in the picture."""
+
+
+def repaired(image: Image, repair: Repair) -> Image:
+    """A picture RGB uint8 ``(H, W, 3)`` repaired: at once by what judges a part by the whole, else in tiles.
+
+    Of two tiles, such a repair would make two different things, and a seam between them.
+    """
+    return repair.apply(image) if repair.whole else in_tiles(image, repair.apply)
 
 
 def in_tiles(image: Image, repair: Callable[[Image], Image], tile: int = TILE, overlap: int = OVERLAP) -> Image:
     """Repair a picture in overlapping tiles and blend them with weights that fall linearly to each tile's border.
 
+    Tiles begin at multiples of :data:`BLOCK` px; the last of a row or column may be some px smaller than the others.
     A picture of one tile is repaired whole.
 
     Args:
         image: RGB uint8 ``(H, W, 3)``.
         repair: from RGB uint8 ``(h, w, 3)`` to the same shape.
-        tile: side of a tile in px.
-        overlap: px that neighbours share, less than half a tile.
+        tile: side of a tile in px, at least two blocks.
+        overlap: px that neighbours share at least, less than half a tile.
+
+    Raises:
+        ValueError: no such tile or overlap.
     """
-    if not 0 <= 2 * overlap < tile:
-        raise ValueError(f"overlap {overlap} is not in [0, half of tile {tile})")
+    if tile < 2 * BLOCK or not 0 <= 2 * overlap < tile:
+        raise ValueError(f"overlap {overlap} is not in [0, half of tile {tile}), or the tile is under {2 * BLOCK}")
     height, width = image.shape[:2]
     if height <= tile and width <= tile:
         return repair(image)
@@ -45,9 +60,19 @@ def in_tiles(image: Image, repair: Callable[[Image], Image], tile: int = TILE, o
     return result
 
 
+def few_starts(length: int, tile: int = TILE) -> list[int]:
+    """Where up to three tiles begin, from one end to the other, at multiples of :data:`BLOCK`."""
+    last = _last_start(length, tile)
+    return sorted({0, last // 2 // BLOCK * BLOCK, last})
+
+
 def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    last = max(length - tile, 0)
-    return [*range(0, last, tile - overlap), last]
+    last = _last_start(length, tile)
+    return [*range(0, last, (tile - overlap) // BLOCK * BLOCK), last]
+
+
+def _last_start(length: int, tile: int) -> int:
+    return -(-max(length - tile, 0) // BLOCK) * BLOCK
 
 
 def _ramp(length: int, overlap: int) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,18 +18,23 @@ from deepfake_pipeline.media.images import HEAD_BYTES, ImageLimits
 from deepfake_pipeline.media.kinds import kind_of_file
 from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.rewrite import rewrite_video, rewritten_name
+from deepfake_pipeline.media.sampling import VideoSampling
 from deepfake_pipeline.media.scan import read_bytes
+from deepfake_pipeline.media.video import sample_frames
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.pictures import repair_picture
 from deepfake_pipeline.restore.router import NETWORK, Choices, Router
-from deepfake_pipeline.restore.tiles import in_tiles
+from deepfake_pipeline.restore.tiles import in_tiles, repaired
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.tables import Refused
 from deepfake_pipeline.tables.errors import UserError
 
 ROUTER, ENHANCER = "router", "enhancer"
 REPAIR_NAMES = (ROUTER, ENHANCER, *REPAIRS)
+
+FRAMES = 9
+"""Frames, spread through a video, by which its repair is chosen; as many as tiles of a large picture."""
 
 Image = NDArray[np.uint8]
 
@@ -41,6 +47,33 @@ class Enhanced(NamedTuple):
     refused: Refused | None
 
 
+@dataclass(frozen=True)
+class Routed:
+    """A repair that goes by what seems to ail a picture.
+
+    Attributes:
+        router: with choices, unless there is a name.
+        name: of the repair, which is told what seems to ail the picture; None = the router's choice.
+    """
+
+    router: Router
+    name: str | None = None
+
+    def __call__(self, picture: Image) -> Image:
+        """The picture repaired, judged by itself."""
+        return self.router.repair(picture, self.name)
+
+    def of_video(self, path: Path, limits: VideoLimits) -> Callable[[Image], Image]:
+        """One repair for all frames of a video, judged by :data:`FRAMES` of them, or all of a shorter one.
+
+        Raises:
+            Refused: as :func:`media.video.sample_frames`.
+        """
+        frames = sample_frames(path, VideoSampling(by="count", count=FRAMES), limits)
+        # Whoever reads the whole video says that it is damaged.
+        return self.router.settled((one.image for one in frames if not isinstance(one, Refused)), self.name)
+
+
 def build_repair(name: str, release: Release, accelerator: str = "auto") -> Callable[[Image], Image]:
     """A repair of pictures of any size, by name: the release's router or enhancer, or a classical one.
 
@@ -50,7 +83,7 @@ def build_repair(name: str, release: Release, accelerator: str = "auto") -> Call
         UserError: no such repair, or a release without what it takes.
     """
     if name in REPAIRS:
-        return partial(in_tiles, repair=REPAIRS[name].apply)
+        return partial(repaired, repair=REPAIRS[name])
     if name not in (ROUTER, ENHANCER):
         raise UserError(f"no repair {name}: there are {', '.join(REPAIR_NAMES)}")
     if release.enhancer is None:
@@ -59,9 +92,9 @@ def build_repair(name: str, release: Release, accelerator: str = "auto") -> Call
         choices = Choices.from_json(release.choices) if release.choices else None
         router = Router.of(release.router, release.enhancer, choices, accelerator=accelerator)
         if name == ENHANCER:
-            return partial(router.repair, name=NETWORK)
+            return Routed(router, NETWORK)
         if choices is not None:
-            return router.repair
+            return Routed(router)
     if name == ROUTER:
         raise UserError(f"the release {release.name} holds no router: choose one of {', '.join(REPAIR_NAMES[1:])}")
     runner = EnhancerRunner(release.enhancer, accelerator)
@@ -85,7 +118,7 @@ def enhance_files(
     Args:
         paths: files and folders; a folder stands for every file below it, and keeps its shape below ``out``.
         out: folder to write to; files are written beside and then renamed.
-        repair: what :func:`build_repair` gave.
+        repair: what :func:`build_repair` gave; all frames of a video get the same.
         limits: of pictures.
         video_limits: of videos.
 
@@ -98,7 +131,8 @@ def enhance_files(
     for source, target, is_video in progress(jobs, "enhance", len(jobs)):
         try:
             if is_video:
-                rewrite_video(source, target, repair, video_limits)
+                steady = repair.of_video(source, video_limits) if isinstance(repair, Routed) else repair
+                rewrite_video(source, target, steady, video_limits)
             else:
                 _write(repair_picture(read_bytes(source, limits), repair, limits), target)
         except Refused as refused:

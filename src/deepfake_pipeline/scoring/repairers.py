@@ -6,16 +6,19 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake_pipeline.degrade import draw_recipe
+from deepfake_pipeline.degrade import apply, draw_recipe
+from deepfake_pipeline.degrade.recipe import Recipe
+from deepfake_pipeline.engine import map_batches
+from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import load_network
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.compare import CleanFace, best_repairs, score_repairs
 from deepfake_pipeline.restore.router import Choices, Router
 from deepfake_pipeline.tables.packed import PackedFaces
 
@@ -157,6 +160,8 @@ def choose_classical(
 ) -> dict[str, dict[str, str]]:
     """The classical repair with the highest mean PSNR for each degradation and severity, and for clean faces.
 
+    Of equals, the one that comes first in :data:`restore.REPAIRS`.
+
     Args:
         faces: of the split that chooses.
         rows: of those that are looked at; every repair is done to all of them.
@@ -165,16 +170,28 @@ def choose_classical(
         seed: of the degradations.
         workers: processes; the result does not depend on it.
     """
-    kinds = [(name, severity) for name in degradations for severity in severities]
+    kinds = list(product(degradations, severities))
 
-    def taken(row: int) -> CleanFace:
-        face_id, group = faces.face_ids[row].decode(), faces.groups[row].decode()
-        recipes = [draw_recipe(face_id, *kind, seed) for kind in kinds]
-        return CleanFace(face_id, group, np.asarray(faces.images[row]), recipes)
+    def taken(row: int) -> tuple[NDArray[np.uint8], list[Recipe]]:
+        face_id = faces.face_ids[row].decode()
+        return np.asarray(faces.images[row]), [draw_recipe(face_id, *kind, seed) for kind in kinds]
 
-    scores = score_repairs((taken(int(row)) for row in rows), workers=workers, total=len(rows))
-    best = best_repairs(scores)
-    chosen = {CLEAN: {"0": best[None, None]}}
-    for name, severity in kinds:
-        chosen.setdefault(name, {})[str(severity)] = best[name, severity]
+    some = (taken(int(row)) for row in rows)
+    totals = np.zeros((1 + len(kinds), len(REPAIRS)))
+    for found in map_batches(some, _ClassicalScorer, workers=workers, description="repair", total=len(rows)):
+        totals += found
+    names = list(REPAIRS)
+    chosen: dict[str, dict[str, str]] = {}
+    for (name, severity), best in zip([(CLEAN, 0), *kinds], (totals / len(rows)).argmax(axis=1), strict=True):
+        chosen.setdefault(name, {})[str(severity)] = names[best]
     return chosen
+
+
+class _ClassicalScorer:
+    """Runs in a worker: a face with its recipes at a time."""
+
+    def __call__(self, face: tuple[NDArray[np.uint8], list[Recipe]]) -> NDArray[np.float64]:
+        """PSNR ``(1 + recipes, repairs)`` of what each repair makes of the clean face, and of each degraded one."""
+        clean, recipes = face
+        pictures = (clean, *(apply(recipe, clean) for recipe in recipes))
+        return np.array([[psnr(clean, repair.apply(one)) for repair in REPAIRS.values()] for one in pictures])

@@ -111,18 +111,6 @@ RECIPES = pa.schema(
     ]
 )
 
-REPAIR_SCORES = pa.schema(
-    [
-        pa.field("face_id", pa.string(), nullable=False),
-        pa.field("group", pa.string(), nullable=False),
-        pa.field("degradation", pa.string()),  # null, as the severity, for the clean face
-        pa.field("severity", pa.int8()),
-        pa.field("repair", pa.string(), nullable=False),
-        pa.field("psnr", pa.float32(), nullable=False),  # dB, of the repaired face against the clean one
-        pa.field("ssim", pa.float32(), nullable=False),
-    ]
-)
-
 RESTORATION_SCORES = pa.schema(
     [
         pa.field("face_id", pa.string(), nullable=False),
