@@ -88,7 +88,7 @@ def test_only_the_identity_leaves_every_picture_alone() -> None:
         assert not np.array_equal(REPAIRS[name].apply(face()), face())
 
 
-@pytest.mark.parametrize("module", ["base", "blocking", "blur", "compare", "estimate", "light", "noise"])
+@pytest.mark.parametrize("module", ["base", "blocking", "blur", "estimate", "light", "noise"])
 def test_the_examples_in_docstrings_are_true(module: str) -> None:
     found = doctest.testmod(import_module(f"deepfake_pipeline.restore.{module}"), extraglobs={"np": np})
     assert found.failed == 0
