@@ -33,7 +33,8 @@ def judge(files: list[Path], release: Release) -> dict[str, float]:
             picture = cv2.resize(picture, side, interpolation=cv2.INTER_AREA)
         floats = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
         floats = functional.interpolate(floats, (size, size), mode="bilinear", antialias=True)
-        probabilities[file.name] = float(torch.sigmoid(network(floats).logit))
+        logit = network(floats).logit.double().numpy()
+        probabilities[file.name] = float(release.rule.calibrator.probability(logit)[0])
     return probabilities
 
 

@@ -77,7 +77,7 @@ def test_a_large_picture_is_repaired_in_one_way(release):
 
 
 def test_a_release_without_a_router_says_so(picture):
-    packaged = packaged_release()
+    packaged = replace(packaged_release(), router=None, choices=None)
     assert best_repair(packaged) == "enhancer"
     with pytest.raises(UserError, match="holds no router: choose one of enhancer, identity"):
         build_repair("router", packaged)

@@ -92,6 +92,6 @@ def _scaled(maps: Tensor, height: int, width: int) -> Tensor:
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """Repeat the right and lower border until both sides are multiples of ``multiple``."""
     height, width = images.shape[-2:]
-    if height % multiple == 0 and width % multiple == 0:
-        return images  # padding by nothing would copy them
+    if not torch.compiler.is_compiling() and height % multiple == 0 and width % multiple == 0:
+        return images  # padding by nothing would copy them; an exported graph pads sides of any length
     return functional.pad(images, (0, -width % multiple, 0, -height % multiple), mode="replicate")
