@@ -273,7 +273,7 @@ ROUTER_PRESETS: dict[RouterPresetName, Preset[RouterTraining]] = {
 }
 # Thumbnails: a thousand a second and core.
 LIGHT_PRESETS: dict[RouterPresetName, LightTraining] = {
-    "sample": LightTraining(max_epochs=10, epoch_faces=1000, ema_decay=0.9, **_LIGHT),
+    "sample": LightTraining(max_epochs=8, epoch_faces=1000, ema_decay=0.9, **_LIGHT),
     "small": LightTraining(max_epochs=25, epoch_faces=8000, ema_decay=0.99, **_LIGHT),
     "full": LightTraining(max_epochs=100, ema_decay=0.99, **_LIGHT),
 }
@@ -343,7 +343,7 @@ _TUNED = {
 ENHANCER_PRESETS: dict[PresetName, Preset[EnhancerTraining]] = {
     # The rendered set: about a minute on two cores.
     "sample": Preset(
-        EnhancerTraining(max_epochs=3, epoch_faces=800, batch_size=8, patch=128, ema_decay=0.99, **_RESTORE), _TUNED
+        EnhancerTraining(max_epochs=3, epoch_faces=560, batch_size=8, patch=128, ema_decay=0.99, **_RESTORE), _TUNED
     ),
     # Paper 000: 45 epochs of 3 steps, nothing told.
     "paper": Preset(EnhancerTraining(max_epochs=45, epoch_faces=48, batch_size=16, patience=0)),
