@@ -306,6 +306,27 @@ def compare_run(first: Path, second: Path, tolerance: float, as_json: bool) -> N
         sys.exit(1)
 
 
+@cli.command("cross-dataset")
+@click.argument("roots", nargs=-1, required=True, metavar="ROOT...", type=click.Path(path_type=Path))
+@click.option("--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw the matrix into a .png file.")
+@click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@one_line_errors
+def cross_dataset(roots: tuple[Path, ...], figure: Path | None, accelerator: str) -> None:
+    """Let the detector of every finished run judge the test faces of every run.
+
+    ROOT is a run's data root (a folder with 01_raw … 08_reporting), such as data or data/dfdc_faces. AUROC, with 95 %
+    intervals by group: a row is what the detector was trained on, a column what it judges.
+    """
+    from deepfake_pipeline.reporting.cross import matrix_chart
+    from deepfake_pipeline.scoring import cross
+
+    matrix = cross.cross_dataset(*cross.read_runs(roots), accelerator)
+    for line in cross.lines(matrix):
+        click.echo(line)
+    if figure:
+        figure.write_bytes(matrix_chart(matrix).picture())
+
+
 @cli.command()
 @click.option(
     "--release",

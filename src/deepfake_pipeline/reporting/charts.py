@@ -149,7 +149,7 @@ class Panels(Chart):
 
 @dataclass(frozen=True)
 class Grid(Chart):
-    """A table of counts or scores as coloured cells; row 0 is drawn on top."""
+    """A table of counts or scores as coloured cells, each with a note under it if there are any; row 0 is on top."""
 
     title: str
     x_title: str
@@ -158,6 +158,7 @@ class Grid(Chart):
     rows: Sequence[str]
     values: Sequence[Sequence[float]]
     number_format: str = "{:.0f}"
+    notes: Sequence[Sequence[str]] | None = None
 
     def picture(self) -> bytes:
         """The grid as PNG."""
@@ -165,11 +166,12 @@ class Grid(Chart):
         figure = Figure(figsize=size, dpi=110, layout="constrained")
         axes = figure.add_subplot()
         axes.imshow(self.values, cmap="Blues", aspect="auto")
-        top = max(max(row) for row in self.values)
+        lowest, top = (end(value for row in self.values for value in row) for end in (min, max))
         for y, row in enumerate(self.values):
             for x, value in enumerate(row):
-                shade = "white" if value > 0.6 * top else "black"
-                axes.text(x, y, self.number_format.format(value), ha="center", va="center", color=shade)
+                shade = "white" if value - lowest > 0.6 * (top - lowest) else "black"
+                note = f"\n{self.notes[y][x]}" if self.notes else ""
+                axes.text(x, y, self.number_format.format(value) + note, ha="center", va="center", color=shade)
         axes.set_xticks(range(len(self.columns)), self.columns)
         axes.set_yticks(range(len(self.rows)), self.rows)
         _dress(axes, self.title, self.x_title, self.y_title)

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deepfake_pipeline.metrics.classification import auroc
 from deepfake_pipeline.metrics.intervals import Interval, cluster_bootstrap
 from deepfake_pipeline.models.run import DetectorRunner
-from deepfake_pipeline.scoring.release import Release
-from deepfake_pipeline.tables.packed import PackedFaces
+from deepfake_pipeline.scoring.release import Release, read_release
+from deepfake_pipeline.tables.errors import UserError
+from deepfake_pipeline.tables.packed import PackedFaces, open_packed
 
 Matrix = dict[str, dict[str, Interval]]
 
 FACES_AT_ONCE = 256
+
+
+class Runs(NamedTuple):
+    """What finished runs left: by the name of each one's data set, its candidate and its test faces."""
+
+    releases: dict[str, Release]
+    tests: dict[str, PackedFaces]
+
+
+def read_runs(roots: Iterable[Path]) -> Runs:
+    """Read candidates and test faces of finished runs.
+
+    Args:
+        roots: data roots, the folders that hold 01_raw … 08_reporting.
+
+    Raises:
+        UserError: no finished run there, or two runs are of one data set.
+    """
+    runs = Runs({}, {})
+    for root in roots:
+        release = read_release(root / "06_models" / "candidate")
+        name = str(release.card["trained_on"])
+        if name in runs.releases:
+            raise UserError(f"{root}: a run of '{name}' was given before; give one run of each data set")
+        runs.releases[name] = release
+        runs.tests[name] = open_packed(root / "05_model_input" / "test")
+    return runs
 
 
 def cross_dataset(
