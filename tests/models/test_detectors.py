@@ -25,6 +25,7 @@ SHAPES = {  # feature map and embedding at the network's own size
     "resnet_small": ((144, 5, 5), 144),
     "hybrid": ((160, 8, 8), 160),
     "frequency": ((192, 8, 8), 192),
+    "residual_energy": ((128, 7, 7), 128),
 }
 SMALL = {name: {"image_size": 64} for name in SHAPES}  # quick, and legal for all
 SMALL["ensemble"] = {
@@ -37,7 +38,8 @@ SMALL["ensemble"] = {
 
 def on_meta(name):
     """A network and a batch without memory: shapes cost nothing to compute."""
-    with torch.device("cpu" if name == "frequency" else "meta"):  # autocast, which it turns off, knows no meta
+    computed = name in ("frequency", "residual_energy")  # autocast, which they turn off, knows no meta
+    with torch.device("cpu" if computed else "meta"):
         network = build_network(name).eval()
         return network, torch.rand(2, 3, network.image_size, network.image_size)
 

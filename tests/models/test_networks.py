@@ -23,6 +23,7 @@ OURS = {
     "resnet_small": 1_423_633,
     "hybrid": 1_059_841,
     "frequency": 1_425_345,
+    "residual_energy": 937_607,
     "recurrent_unet_wide": 523_182,
     "nafnet": 367_358,
 }

@@ -33,6 +33,7 @@ EXAMPLES = {
     "resnet_small": SMALL,
     "resnet18": {"image_size": 64},
     "frequency": {"image_size": 64},
+    "residual_energy": {"image_size": 64},
     "hybrid": {"image_size": 64},
     "xception": {"image_size": 96},
     "efficientnet_b0": {"image_size": 64},

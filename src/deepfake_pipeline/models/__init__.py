@@ -15,6 +15,7 @@ from deepfake_pipeline.models.meso4 import Meso4
 from deepfake_pipeline.models.mesoinception4 import MesoInception4
 from deepfake_pipeline.models.nafnet import NafNet
 from deepfake_pipeline.models.recurrent_unet import RecurrentUNet, RecurrentUNetWide
+from deepfake_pipeline.models.residual_energy import ResidualEnergy
 from deepfake_pipeline.models.resnet18 import ResNet18
 from deepfake_pipeline.models.resnet_small import ResNetSmall
 from deepfake_pipeline.models.xception import Xception
@@ -29,6 +30,7 @@ DETECTORS: dict[str, type[Detector]] = {
     "resnet_small": ResNetSmall,
     "hybrid": Hybrid,
     "frequency": Frequency,
+    "residual_energy": ResidualEnergy,
     "ensemble": Ensemble,
 }
 ENHANCERS: dict[str, type[Enhancer]] = {

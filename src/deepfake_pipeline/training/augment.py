@@ -26,14 +26,16 @@ def augment(
     Returns:
         As ``images``.
     """
+    images = images.clone()
     count = len(images)
     number = torch.arange(count) if alike is None else alike.cpu()
 
     def uniform(low: float, high: float) -> Tensor:
         return (torch.rand(count, generator=generator) * (high - low) + low)[number]
 
-    mirrored = (uniform(0, 1) < (0.5 if config.flip else 0.0)).to(images.device)
-    images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
+    mirrored = (uniform(0, 1) < (0.5 if config.flip else 0.0)).nonzero().flatten().to(images.device)
+    if len(mirrored):
+        images[mirrored] = images[mirrored].flip(3)
 
     angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
     scale = 1 + uniform(-config.zoom, config.zoom)
@@ -41,19 +43,34 @@ def augment(
     if len(moved) and (config.rotation or config.zoom):
         images[moved.to(images.device)] = _turn(images, moved, angle[moved], scale[moved])
 
-    colours, rest = images[:, :3], images[:, 3:]
-    if config.light:
-        gain = 1 + uniform(-config.light, config.light).view(-1, 1, 1, 1).to(images)
-        shift = (uniform(-config.light, config.light) / 2).view(-1, 1, 1, 1).to(images)
-        colours = ((colours - 0.5) * gain + 0.5 + shift).clamp_(0, 1)
-    if config.tint:
-        gain = 1 + uniform(-config.tint, config.tint).view(-1, 1, 1, 1).to(images)
-        grey = colours.mean(1, keepdim=True)
-        shifts = [uniform(-config.tint, config.tint) / 4 for _ in range(3)]
-        shift = torch.stack(shifts, dim=1)[:, :, None, None].to(images)
-        colours = (grey + (colours - grey) * gain + shift).clamp_(0, 1)
-    images = torch.cat([colours, rest], 1) if rest.shape[1] else colours
+    if config.light or config.tint:
+        contrast, light = 1 + uniform(-config.light, config.light), uniform(-config.light, config.light) / 2
+        saturation = 1 + uniform(-config.tint, config.tint)
+        shifts = torch.stack([uniform(-config.tint, config.tint) / 4 for _ in range(3)], dim=1)
+        images = _recoloured(images, contrast, saturation, shifts + light[:, None])
     return cutout(images, config.cutout, generator, number) if config.cutout else images
+
+
+def _recoloured(images: Tensor, contrast: Tensor, saturation: Tensor, shifts: Tensor) -> Tensor:
+    """Colours pulled towards grey by ``saturation``, spread about 0.5 by ``contrast``, then moved by ``shifts``.
+
+    One product with a matrix a face, since passes over the pictures are what costs.
+
+    Args:
+        images: ``(N, 3, H, W)``; a fourth channel stays.
+        contrast: ``(N,)``, 1 leaves it.
+        saturation: ``(N,)``, 1 leaves it.
+        shifts: ``(N, 3)``.
+    """
+    count, channels, height, width = images.shape
+    pull = saturation.view(-1, 1, 1)
+    matrix, offset = torch.eye(channels).repeat(count, 1, 1), torch.zeros(count, 1, channels)
+    matrix[:, :3, :3] = contrast.view(-1, 1, 1) * (pull * torch.eye(3) + (1 - pull) / 3)
+    offset[:, 0, :3] = 0.5 * (1 - contrast).view(-1, 1) + shifts
+    pixels = images.permute(0, 2, 3, 1).reshape(count, height * width, channels)
+    with torch.autocast(images.device.type, enabled=False):  # bfloat16 would round away what a forgery hangs on
+        changed = torch.baddbmm(offset.to(images), pixels, matrix.to(images)).clamp_(0, 1)
+    return changed.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def cutout(images: Tensor, share: float, generator: torch.Generator, alike: Tensor | None = None) -> Tensor:
@@ -71,19 +88,26 @@ def cutout(images: Tensor, share: float, generator: torch.Generator, alike: Tens
     Returns:
         As ``images``.
     """
-    height, width = images.shape[2:]
+    images = images.clone()
     draws = torch.rand(5, len(images), generator=generator)
-    chosen, *sizes_and_places = (draws if alike is None else draws[:, alike.cpu()]).to(images.device)
-    half_height, half_width = (0.075 + 0.15 * draw for draw in sizes_and_places[:2])
-    middle_y, middle_x = (0.2 + 0.6 * draw for draw in sizes_and_places[2:])
-    y = (torch.arange(height, device=images.device) + 0.5) / height
-    x = (torch.arange(width, device=images.device) + 0.5) / width
-    rows = (y - middle_y[:, None]).abs() <= half_height[:, None]
-    columns = (x - middle_x[:, None]).abs() <= half_width[:, None]
-    painted = rows[:, None, :, None] & columns[:, None, None, :] & (chosen < share).view(-1, 1, 1, 1)
-    colour = images.mean((2, 3), keepdim=True)
-    colour[:, 3:] = 0
-    return torch.where(painted, colour, images)
+    chosen, *halves_and_middles = draws if alike is None else draws[:, alike.cpu()]
+    halves = [0.075 + 0.15 * draw for draw in halves_and_middles[:2]]
+    middles = [0.2 + 0.6 * draw for draw in halves_and_middles[2:]]
+    rows, columns = (
+        _covered(middle, half, side) for middle, half, side in zip(middles, halves, images.shape[2:], strict=True)
+    )
+    for face in (chosen < share).nonzero().flatten().tolist():
+        colour = images[face].mean((1, 2))
+        colour[3:] = 0
+        images[face, :, rows[face], columns[face]] = colour.view(-1, 1, 1)
+    return images
+
+
+def _covered(middle: Tensor, half: Tensor, side: int) -> list[slice]:
+    """The pixels of a side whose middles lie within ``half`` of ``middle``, both ``(N,)`` shares of the side."""
+    first = ((middle - half) * side - 0.5).ceil().clamp(min=0).long()
+    last = ((middle + half) * side - 0.5).floor().long()
+    return [slice(start, end + 1) for start, end in zip(first.tolist(), last.tolist(), strict=True)]
 
 
 def mixup(images: Tensor, targets: Tensor, most: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -286,6 +286,7 @@ _LONG: dict[str, Any] = {
     "ema_decay": 0.998,
     "monitor": "val_auroc",
     "zoom": 0.15,
+    "geometry_share": 0.25,
     "cutout": 0.3,
     "light": 0.2,
     "tint": 0.2,
@@ -295,13 +296,10 @@ _LONG: dict[str, Any] = {
     "degradations": _FROM_THE_WEB,
     "severities": (1, 2, 3),
 }
-# Faces as fine as 224 px show them, seen in two ways; the first convolution takes the larger steps that this costs.
-_TWO_SCALES: tuple[dict[str, Any], ...] = (
-    {
-        "name": "resnet_small",
-        "config": {"image_size": 224, "stem": 48, "stem_stride": 4, "widths": (48, 72, 120, 144)},
-    },
-    {"name": "resnet_small", "config": {"image_size": 192, "stem_stride": 3}},
+# What fine detail there is, judged alone and beside the pixels.
+_TWO_VIEWS: tuple[dict[str, Any], ...] = (
+    {"name": "residual_energy"},
+    {"name": "residual_energy", "config": {"pixels": 48}},
 )
 DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
     # The rendered set: 290 faces, about a minute on two cores.
@@ -325,7 +323,8 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
             "cnn3": Tuned({"image_size": 128, "dropout": 0.3}),
             "meso4": Tuned({"dropout": 0.1}, {"max_epochs": 16, "learning_rate": 4e-3}),
             "resnet_small": Tuned({}, _LONG),
-            "ensemble": Tuned({"members": _TWO_SCALES}, {**_LONG, "max_epochs": 36}),
+            "residual_energy": Tuned({}, _LONG),
+            "ensemble": Tuned({"members": _TWO_VIEWS}, {**_LONG, "max_epochs": 36}),
         },
     ),
     "full": Preset(

@@ -18,8 +18,14 @@ Picture = NDArray[np.uint8]
 _SAME_FRAME = 12.0
 """Grey levels that the borders of two pictures differ by, at most, when they show one frame: outside of the face a
 forgery differs from its original by compression alone."""
+_FAINTEST = 6.0
+"""Grey levels: where the largest difference of two pictures is smaller, compression alone may have made it."""
 _UNALTERED, _ALTERED = 4.0, 12.0
 """Grey levels of difference under which nothing was altered, and over which something was; a share in between."""
+_UNALTERED_SHARE, _ALTERED_SHARE = 0.15, 0.35
+"""The same as shares of the largest difference, for forgeries that were painted faintly."""
+_COARSE = 56
+"""px: regions are found on pictures made this small, where compression has averaged out."""
 
 
 class LabelledFaces:
@@ -116,7 +122,8 @@ class Located(NamedTuple):
 
     Attributes:
         labels: float32 ``(N,)``, 1 = forged.
-        known: float32 ``(N,)``, 1 where the altered region is known; of a real face it is: nowhere.
+        known: float32 ``(N,)``, 1 where the altered region is known; of a real face it is: nowhere. Of a forgery that
+            hardly differs from its original it is not.
         alike: int64 ``(N,)``, number of the face's group in the batch: what is changed alike.
     """
 
@@ -171,6 +178,7 @@ class LocatedFaces(SelfBlendedFaces):
                 if rng.random() < self.partial_share:
                     pictures[place, ..., :3] = partly_forged(pictures[place, ..., :3], original, rng)
                 pictures[place, ..., 3] = altered_share(pictures[place, ..., :3], original)
+                known[place] = pictures[place, ..., 3].any()
             elif forged:
                 known[place] = 0
         _, alike = np.unique(self.faces.groups[order], return_inverse=True)
@@ -191,17 +199,26 @@ class LocatedFaces(SelfBlendedFaces):
 
 
 def altered_share(forgery: Picture, original: Picture) -> NDArray[np.uint8]:
-    """How much of each pixel was altered: 0 to 255.
+    """How much of each pixel was altered: 0 to 255; 0 everywhere where the two hardly differ.
 
-    The difference is smoothed first, so that what compression does to single pixels is not taken for an alteration.
+    The difference is smoothed, so that what compression does to single pixels is not taken for an alteration and a
+    painted region has no holes where old and new look alike; where the largest one is small, less counts already.
 
     Args:
         forgery: uint8 ``(H, W, 3)``.
         original: the same frame, of the same size.
     """
-    gap = np.abs(forgery.astype(np.float32) - original).mean(2)
-    gap = cv2.GaussianBlur(gap, (0, 0), max(forgery.shape[:2]) / 75)
-    return np.round(255 * np.clip((gap - _UNALTERED) / (_ALTERED - _UNALTERED), 0, 1)).astype(np.uint8)
+    height, width = forgery.shape[:2]
+    shrink = max(round(max(height, width) / _COARSE), 1)
+    small = max(width // shrink, 1), max(height // shrink, 1)
+    gap = cv2.absdiff(*(cv2.resize(picture, small, interpolation=cv2.INTER_AREA) for picture in (forgery, original)))
+    smooth = cv2.GaussianBlur(gap.astype(np.float32).mean(2), (0, 0), max(small) / 40)
+    most = float(smooth.max())
+    if most < _FAINTEST:
+        return np.zeros((height, width), np.uint8)
+    low, high = min(_UNALTERED, _UNALTERED_SHARE * most), min(_ALTERED, _ALTERED_SHARE * most)
+    share = np.clip((smooth - low) / (high - low), 0, 1)
+    return np.asarray(cv2.resize(np.round(255 * share).astype(np.uint8), (width, height)))
 
 
 def partly_forged(forgery: Picture, original: Picture, rng: np.random.Generator) -> Picture:

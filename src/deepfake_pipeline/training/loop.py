@@ -181,7 +181,7 @@ class _HistoryBook(Callback):
             "train_loss": module.train_loss(),
         }
         self.rows.append({**row, **figures})
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in {**row, **figures}.items() if "loss" in name)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in {**row, **figures}.items() if name != "epoch")
         logger.info("epoch %d of %d: %s", trainer.current_epoch + 1, trainer.max_epochs, shown)
 
 
