@@ -16,16 +16,17 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from deepfake_pipeline.models.enhancer import Enhancer
-from deepfake_pipeline.models.recurrent_unet import ConvNormAct, RecurrentBlock
+from deepfake_pipeline.models.recurrent_unet import ConvNormAct, RecurrentBlock, Upward
 
 TOLERANCE = 0.5 / 255
 """Root mean square by which a fast form may differ from float32: half a step of a pixel."""
 
 
 def is_available() -> bool:
-    """Whether this build of torch has oneDNN, and the call."""
+    """Whether this build of torch has oneDNN, and the calls."""
     available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    calls = ("_convolution_pointwise", "_convolution_transpose_pointwise")
+    return available and all(hasattr(torch.ops.mkldnn, call) for call in calls)
 
 
 def fused(network: Enhancer, dtype: torch.dtype) -> Enhancer:
@@ -39,10 +40,13 @@ def fused(network: Enhancer, dtype: torch.dtype) -> Enhancer:
     for name, module in list(made.named_modules()):
         if isinstance(module, RecurrentBlock):
             made.set_submodule(name, _Block(module, dtype))
+        elif isinstance(module, Upward):
+            made.set_submodule(name, _Upward(module, dtype))
         elif isinstance(module, ConvNormAct) and ".first" not in name:
             made.set_submodule(name, _Layer(module, dtype))
         elif isinstance(module, nn.PixelUnshuffle) and dtype is torch.bfloat16:
             made.set_submodule(name, _Fold(module.downscale_factor))
+    made.last = _Convolution(made.last, nn.Identity(), dtype)
     fast: Enhancer = made.to(memory_format=torch.channels_last)
     return fast
 
@@ -58,23 +62,29 @@ def difference(network: Enhancer, other: Enhancer, dtype: torch.dtype) -> float:
     return float((found - network(pictures)).square().mean().sqrt())
 
 
+def _with_norm(conv: nn.Conv2d, norm: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of a convolution and the normalisation after it, as one."""
+    weight, bias = conv.weight, conv.bias
+    if isinstance(norm, nn.BatchNorm2d):
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        weight, bias = fuse_conv_bn_weights(
+            weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        )
+    return weight.detach(), None if bias is None else bias.detach()
+
+
 class _Convolution(nn.Module):
     """A 3×3 convolution and the normalisation after it, as one."""
 
     def __init__(self, conv: nn.Conv2d, norm: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
-        weight, bias = conv.weight, conv.bias
-        if isinstance(norm, nn.BatchNorm2d):
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            weight, bias = fuse_conv_bn_weights(
-                weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-            )
-        plain = weight.detach().to(dtype, memory_format=torch.channels_last)
+        weight, bias = _with_norm(conv, norm)
+        plain = weight.to(dtype, memory_format=torch.channels_last)
         # In the order in which oneDNN reads it, so that it need not be sorted anew for every picture.
         packed = torch.ops.mkldnn._reorder_convolution_weight(plain, [1, 1], [1, 1], [1, 1], 1)
         self.dtype, self.weight = dtype, packed
-        self.bias = None if bias is None else bias.detach().to(dtype)
+        self.bias = None if bias is None else bias.to(dtype)
 
     def forward(self, x: Tensor, then: str = "none", how: str = "") -> Tensor:
         """The convolution; ``then`` is what oneDNN computes on its result, ``how`` that is approximated."""
@@ -86,6 +96,26 @@ class _Convolution(nn.Module):
     def with_gelu(self, x: Tensor) -> Tensor:
         """The convolution and an exact GELU."""
         result: Tensor = self(x, "gelu", "none")
+        return result
+
+
+class _Upward(nn.Module):
+    """An :class:`Upward`: a transposed convolution, whose 16 products a place do what 36 did on repeated places."""
+
+    def __init__(self, layer: Upward, dtype: torch.dtype) -> None:
+        super().__init__()
+        weight, bias = _with_norm(layer.conv, layer.norm)
+        flipped = weight.flip(2, 3).transpose(0, 1)
+        shifted = [functional.pad(flipped, (x, 1 - x, y, 1 - y)) for y in (0, 1) for x in (0, 1)]
+        plain = torch.stack(shifted).sum(0).to(dtype, memory_format=torch.channels_last)
+        packed = torch.ops.mkldnn._reorder_convolution_transpose_weight(plain, [1, 1], [0, 0], [2, 2], [1, 1], 1)
+        self.dtype, self.weight = dtype, packed
+        self.bias = None if bias is None else bias.to(dtype)
+
+    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+        result: Tensor = torch.ops.mkldnn._convolution_transpose_pointwise(
+            x.to(self.dtype), self.weight, self.bias, [1, 1], [0, 0], [2, 2], [1, 1], 1, "gelu", [], "none"
+        )
         return result
 
 

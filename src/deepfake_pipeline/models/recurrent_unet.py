@@ -58,7 +58,7 @@ class RecurrentUNet(Enhancer):
             for inputs, outputs in zip((colours, *widths), widths, strict=False)
         )
         upward = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
-        self.up = nn.ModuleList(ConvNormAct(inputs, outputs, normalise) for inputs, outputs in upward)
+        self.up = nn.ModuleList(Upward(inputs, outputs, normalise) for inputs, outputs in upward)
         self.merge = nn.ModuleList(
             RecurrentBlock(2 * outputs, outputs, steps, normalise, told) for _, outputs in upward
         )
@@ -79,8 +79,7 @@ class RecurrentUNet(Enhancer):
             skips.append(x)
         bottom = skips.pop()
         for up, merge in zip(self.up, self.merge, strict=True):
-            x = up(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
-            x = merge(torch.cat([skips.pop(), x], dim=1), told)
+            x = merge(torch.cat([skips.pop(), up(x)], dim=1), told)
         correction: Tensor = self.last(x)
         correction = functional.pixel_shuffle(correction, fold) if fold > 1 else correction
         if self.light is not None:
@@ -118,6 +117,13 @@ class ConvNormAct(nn.Module):
     def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
         x = self.norm(self.conv(x))
         return functional.gelu(x if told is None else self.film(x, told))
+
+
+class Upward(ConvNormAct):
+    """The same after each place was repeated to twice the height and width."""
+
+    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+        return super().forward(functional.interpolate(x, scale_factor=2.0, mode="nearest"), told)
 
 
 class RecurrentBlock(nn.Module):
