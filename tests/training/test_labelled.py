@@ -80,6 +80,24 @@ class TestRegions:
         _, targets = batch(located(faces))
         assert targets.known.tolist() == [1.0] * (2 * GROUPS) + [1.0, 0.0, 0.0]
 
+    def test_a_forgery_painted_faintly_is_found_by_its_own_measure(self):
+        real = picture(0) // 2
+        forged = real.copy()
+        forged[INSIDE] += 10  # less than what counts as altered in a bold forgery
+        share = altered_share(forged, real) / 255
+        assert share[24:40, 20:44].mean() > 0.95
+        assert share[:12].max() == 0 and share[-12:].max() == 0
+
+    def test_what_compression_alone_may_have_done_is_not_known(self, faces):
+        stored = cv2.imdecode(
+            cv2.imencode(".jpg", faces.images[0], [cv2.IMWRITE_JPEG_QUALITY, 95])[1], cv2.IMREAD_COLOR
+        )
+        assert not altered_share(stored, faces.images[0]).any()
+        pair = PackedFaces(np.stack([faces.images[0], stored]), faces.labels[:2], faces.groups[:2], faces.face_ids[:2])
+        _, targets = batch(located(pair))
+        assert targets.labels.tolist() == [0.0, 1.0]
+        assert targets.known.tolist() == [1.0, 0.0]
+
     def test_faces_of_a_group_are_marked_alike(self, faces):
         _, targets = batch(located(faces), [5, 2, 4])
         assert targets.alike.tolist() == [0, 1, 1]  # rows 2, 4, 5: ascending
