@@ -25,7 +25,7 @@ from deepfake_pipeline.engine import tune_malloc, use_threads
 from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import build_network, load_network, network_bytes, parameter_count
-from deepfake_pipeline.training.config import ENHANCER_PRESETS, resolved
+from deepfake_pipeline.training.presets import ENHANCER_PRESETS, resolved
 
 WANTED = 3.0
 STUDY = ("gaussian_blur", "shadow", "salt_and_pepper", "jpeg")

@@ -21,9 +21,10 @@ from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.models.run import computes_bfloat16
 from deepfake_pipeline.models.store import build_network
 from deepfake_pipeline.tables.packed import PackedFaces
-from deepfake_pipeline.training.config import ENHANCER_PRESETS, EnhancerTraining, customised, resolved
+from deepfake_pipeline.training.config import EnhancerTraining
 from deepfake_pipeline.training.feed import Wanted, loader
 from deepfake_pipeline.training.loop import fit
+from deepfake_pipeline.training.presets import ENHANCER_PRESETS, customised, resolved
 from deepfake_pipeline.training.restoration import DegradedPairs, FreshlyDegraded
 from deepfake_pipeline.training.result import Runtime
 from deepfake_pipeline.training.tasks import EnhancerTask

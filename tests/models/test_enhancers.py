@@ -11,7 +11,7 @@ from deepfake_pipeline.models.recurrent_unet import RecurrentUNet
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import build_network, load_network, network_bytes, parameter_count
 from deepfake_pipeline.tables.errors import UserError
-from deepfake_pipeline.training.config import ENHANCER_PRESETS, resolved
+from deepfake_pipeline.training.presets import ENHANCER_PRESETS, resolved
 
 TOLD = ("gaussian_blur", "shadow", "jpeg")
 FOLDED = {"widths": (16, 32, 60), "fold": 2, "normalise": False, "light": True}

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from deepfake_pipeline.models.light_estimator import LightEstimator
-from deepfake_pipeline.training.config import LIGHT_PRESETS, customised
 from deepfake_pipeline.training.light import FreshlyShaded
 from deepfake_pipeline.training.loop import fit
+from deepfake_pipeline.training.presets import LIGHT_PRESETS, customised
 from deepfake_pipeline.training.result import Runtime
 from deepfake_pipeline.training.tasks import LightTask
 from tests.conftest import packed

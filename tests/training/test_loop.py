@@ -11,18 +11,11 @@ from deepfake_pipeline.models.run import DetectorRunner, EnhancerRunner
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.training import loop
-from deepfake_pipeline.training.config import (
-    DETECTOR_PRESETS,
-    ENHANCER_PRESETS,
-    PRESETS,
-    DetectorTraining,
-    EnhancerTraining,
-    customised,
-    resolved,
-)
+from deepfake_pipeline.training.config import DetectorTraining, EnhancerTraining
 from deepfake_pipeline.training.detector import train_detector
 from deepfake_pipeline.training.labelled import LabelledFaces
 from deepfake_pipeline.training.loop import fit
+from deepfake_pipeline.training.presets import DETECTOR_PRESETS, ENHANCER_PRESETS, PRESETS, customised, resolved
 from deepfake_pipeline.training.result import Runtime
 from deepfake_pipeline.training.tasks import DetectorTask
 from tests.conftest import packed

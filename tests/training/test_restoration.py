@@ -9,9 +9,10 @@ from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.models.store import build_network, load_network, network_bytes
 from deepfake_pipeline.restore import MADE_FOR, REPAIRS
 from deepfake_pipeline.tables.errors import UserError
-from deepfake_pipeline.training.config import ENHANCER_PRESETS, EnhancerTraining, customised
+from deepfake_pipeline.training.config import EnhancerTraining
 from deepfake_pipeline.training.enhancer import check_gain, train_enhancer
 from deepfake_pipeline.training.feed import loader
+from deepfake_pipeline.training.presets import ENHANCER_PRESETS, customised
 from deepfake_pipeline.training.restoration import DegradedPairs, FreshlyDegraded, condition_of, evenly_degraded
 from deepfake_pipeline.training.result import Runtime
 from tests.conftest import packed

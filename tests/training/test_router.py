@@ -11,9 +11,10 @@ from deepfake_pipeline.models.degradation_classifier import DegradationClassifie
 from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.models.store import build_network, load_network, network_bytes
 from deepfake_pipeline.tables.errors import UserError
-from deepfake_pipeline.training.config import LIGHT_PRESETS, ROUTER_PRESETS, RouterTraining, customised
+from deepfake_pipeline.training.config import RouterTraining
 from deepfake_pipeline.training.diagnosis import FreshlyDiagnosed, KnownDiagnoses
 from deepfake_pipeline.training.light import FreshlyShaded
+from deepfake_pipeline.training.presets import LIGHT_PRESETS, ROUTER_PRESETS, customised
 from deepfake_pipeline.training.result import Runtime
 from deepfake_pipeline.training.router import train_router
 from tests.conftest import packed

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from deepfake_pipeline.models.store import network_config
 from deepfake_pipeline.pipelines.compute import ComputeParams
-from deepfake_pipeline.training.config import LoopConfig, Preset, PresetName, resolved
+from deepfake_pipeline.training.config import LoopConfig
+from deepfake_pipeline.training.presets import Preset, PresetName, resolved
 from deepfake_pipeline.training.result import Runtime
 
 Config = TypeVar("Config", bound=LoopConfig)

@@ -18,9 +18,9 @@ from deepfake_pipeline.models import DETECTORS, ENHANCERS
 from deepfake_pipeline.models.store import network_bytes
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedFaces, open_packed
-from deepfake_pipeline.training.config import DETECTOR_PRESETS, ENHANCER_PRESETS, PRESETS, resolved
 from deepfake_pipeline.training.detector import train_detector
 from deepfake_pipeline.training.enhancer import train_enhancer
+from deepfake_pipeline.training.presets import DETECTOR_PRESETS, ENHANCER_PRESETS, PRESETS, resolved
 from deepfake_pipeline.training.restoration import evenly_degraded
 from deepfake_pipeline.training.result import Fitted, Runtime
 

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from deepfake_pipeline.models import DETECTORS
 from deepfake_pipeline.pipelines.training_params import NetworkTrainingParams
-from deepfake_pipeline.training.config import DETECTOR_PRESETS, DetectorTraining, Preset, PresetName
+from deepfake_pipeline.training.config import DetectorTraining
+from deepfake_pipeline.training.presets import DETECTOR_PRESETS, Preset, PresetName
 
 
 class DetectorParams(NetworkTrainingParams[DetectorTraining]):

@@ -11,14 +11,8 @@ from deepfake_pipeline.degrade import DEGRADATIONS
 from deepfake_pipeline.models import DETECTORS
 from deepfake_pipeline.models.store import network_config
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.training.config import (
-    DETECTOR_PRESETS,
-    JOINT_PRESETS,
-    DetectorTraining,
-    JointTraining,
-    PresetName,
-    resolved,
-)
+from deepfake_pipeline.training.config import DetectorTraining, JointTraining
+from deepfake_pipeline.training.presets import DETECTOR_PRESETS, JOINT_PRESETS, PresetName, resolved
 
 RepairName = Literal["none", "best_classical", "enhancer", "router", "joint"]
 PAPERS_DEGRADATIONS = (

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from deepfake_pipeline.models import ENHANCERS
 from deepfake_pipeline.pipelines.training_params import NetworkTrainingParams
-from deepfake_pipeline.training.config import ENHANCER_PRESETS, EnhancerTraining, Preset, PresetName
+from deepfake_pipeline.training.config import EnhancerTraining
+from deepfake_pipeline.training.presets import ENHANCER_PRESETS, Preset, PresetName
 
 
 class EnhancerParams(NetworkTrainingParams[EnhancerTraining]):
