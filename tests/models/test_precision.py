@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -136,13 +137,21 @@ class TestPrepared:
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(delicate, expected, atol=1e-4, rtol=1e-4)
 
-    def test_normalisation_is_gone_and_pixels_are_read_in_float32(self, trained):
-        ready = prepared(trained, mixed=True)
+    def test_normalisation_is_gone_and_pixels_are_read_in_float32(self):
+        ready = prepared(
+            build_network("ensemble", {"members": [{"name": "resnet_small", "config": SMALL}] * 2}), mixed=True
+        )
         assert not any(isinstance(module, nn.BatchNorm2d) for module in ready.modules())
         kept = [module.layer for module in ready.modules() if isinstance(module, InFloat32)]
-        assert {type(layer) for layer in kept} == {nn.Conv2d, nn.Linear} and len(kept) == 2 * len(
-            getattr(trained, "members", [trained])
-        )
+        assert Counter(type(layer) for layer in kept) == {nn.Conv2d: 2, nn.Linear: 2}
+
+    def test_of_the_packaged_detector_only_norms_without_a_convolution_before_them_stay(self, trained):
+        ready = prepared(trained, mixed=True)
+        left = [name for name, module in ready.named_modules() if isinstance(module, nn.BatchNorm2d)]
+        assert left == [f"members.{number}.norm" for number in range(len(trained.members))]
+        kept = [module.layer for module in ready.modules() if isinstance(module, InFloat32)]
+        assert all(layer.in_channels == 3 for layer in kept if isinstance(layer, nn.Conv2d))
+        assert sum(isinstance(layer, nn.Linear) for layer in kept) == len(trained.members)
 
     @pytest.mark.parametrize("name", EXAMPLES)
     def test_bfloat16_moves_probabilities_by_less_than_a_hundredth(self, name):
