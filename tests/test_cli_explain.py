@@ -18,7 +18,7 @@ from deepfake_pipeline.faces.params import FaceParams
 from deepfake_pipeline.media.images import encode_image, resize
 from deepfake_pipeline.models.run import DetectorRunner
 from deepfake_pipeline.models.store import build_network
-from deepfake_pipeline.scoring.explain import agreed, overlay
+from deepfake_pipeline.scoring.explain import occlusion, overlay
 from deepfake_pipeline.scoring.release import Release, read_release, write_release
 from tests.faces.films import film, scene
 
@@ -93,7 +93,7 @@ def test_the_picture_is_the_face_beside_its_map(score, release: Path, media: Pat
     shown = cv2.imread(str(tmp_path / "maps" / name))[..., ::-1]
     assert np.array_equal(shown[:, :SIDE], crop)
     judge = DetectorRunner(read_release(release).detector, "cpu", mixed=True)
-    assert np.array_equal(shown, overlay(crop, agreed(judge, crop)))
+    assert np.array_equal(shown, overlay(crop, occlusion(judge, crop)))
 
 
 def test_a_second_run_replaces_its_own_pictures_and_leaves_others(score, media: Path, tmp_path: Path) -> None:

@@ -15,15 +15,7 @@ from deepfake_pipeline.models.detector import DetectorOutput
 from deepfake_pipeline.models.ensemble import ensemble_of
 from deepfake_pipeline.models.run import DetectorRunner
 from deepfake_pipeline.models.store import build_network
-from deepfake_pipeline.scoring.explain import (
-    EXPLANATIONS,
-    Explainer,
-    agreed,
-    deletion_falls,
-    grad_cam,
-    occlusion,
-    overlay,
-)
+from deepfake_pipeline.scoring.explain import EXPLANATIONS, Explainer, deletion_falls, grad_cam, overlay
 from deepfake_pipeline.tables.errors import UserError
 
 SIDE, SPOT = 64, 16
@@ -118,17 +110,6 @@ def test_a_map_that_does_not_lead_to_the_logit_is_refused(judge: DetectorRunner)
     aside.network = Aside()
     with pytest.raises(UserError, match="by occlusion"):
         grad_cam(aside, planted(0)[0])
-    assert np.array_equal(agreed(aside, planted(0)[0]), occlusion(aside, planted(0)[0]))
-
-
-def test_what_both_maps_see_counts_in_full_and_the_rest_counts_less(judge: DetectorRunner) -> None:
-    picture, _ = planted(2)
-    falls, seen, both = (explain(judge, picture) for explain in (occlusion, grad_cam, agreed))
-    peak = np.unravel_index(int(np.argmax(seen)), seen.shape)
-    assert both[peak] == pytest.approx(falls[peak])
-    unseen = seen == 0
-    assert unseen.any()
-    np.testing.assert_allclose(both[unseen], 0.3 * falls[unseen])
 
 
 def test_overlays_show_the_face_beside_the_map_and_have_names_of_their_own(judge: DetectorRunner, tmp_path) -> None:

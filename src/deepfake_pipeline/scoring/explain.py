@@ -25,7 +25,6 @@ Image = NDArray[np.uint8]
 WINDOWS = 8
 """Places in a row, and in a column, at which a face is covered."""
 _SPAN = 0.2  # side of the window that covers, as a share of the face's
-_ALONE = 0.3  # what a fall of the log-odds counts where the feature map says nothing
 _SOFT = 0.06  # sigma of the blur that covers, likewise
 _STRENGTH = 0.55  # of the colours over the face
 _LONGEST = 200  # bytes of a file name that its overlay keeps: file systems take 255 with what is added
@@ -92,34 +91,7 @@ def grad_cam(judge: DetectorRunner, picture: Image) -> Floats:
     return np.asarray(functional.relu(total).numpy())
 
 
-def agreed(judge: DetectorRunner, picture: Image) -> Floats:
-    """Occlusion, weakened where the last feature map says nothing for forgery.
-
-    A window may lower the log-odds by what its own edge looks like, and the feature map may light up beside what it
-    read: places on which both agree are wrong less often (``benchmarks/explanations.py``). Where Grad-CAM is not
-    defined, occlusion alone.
-
-    Args:
-        judge: the detector.
-        picture: RGB uint8 ``(H, W, 3)``.
-
-    Returns:
-        float64 ``(H, W)``: what :func:`occlusion` gives, or nearer to 0.
-    """
-    falls = occlusion(judge, picture)
-    try:
-        seen = grad_cam(judge, picture)
-    except UserError:
-        return falls
-    top = float(seen.max())
-    return falls * (_ALONE + (1 - _ALONE) * seen / top) if top > 0 else falls
-
-
-EXPLANATIONS: dict[str, Callable[[DetectorRunner, Image], Floats]] = {
-    "agreed": agreed,
-    "occlusion": occlusion,
-    "grad_cam": grad_cam,
-}
+EXPLANATIONS: dict[str, Callable[[DetectorRunner, Image], Floats]] = {"occlusion": occlusion, "grad_cam": grad_cam}
 """Heat maps by name; the first one is used where none is asked for."""
 
 
@@ -159,7 +131,7 @@ class Explainer:
         UserError: the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, method: str = "agreed") -> None:
+    def __init__(self, folder: Path, method: str = "occlusion") -> None:
         self.folder, self.explain = folder, EXPLANATIONS[method]
         try:
             folder.mkdir(parents=True, exist_ok=True)
