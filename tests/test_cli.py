@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from deepfake_pipeline.cli import cli, user_message
+from deepfake_pipeline.cli import cli
+from deepfake_pipeline.commands.shared import user_message
 from deepfake_pipeline.tables.errors import UserError
 
 ROOT = Path(__file__).parents[1]
