@@ -122,9 +122,24 @@ def test_the_kept_epoch_is_the_one_of_the_lowest_validation_loss() -> None:
     assert history
     markdown, _ = render_card(records)
     kept = history[1]  # the only one whose loss was planted below 1
-    assert f"{len(history)} epochs; the weights of epoch {int(kept['epoch']) + 1} were kept" in markdown
+    assert f"{len(history)} epochs; the weights of epoch 2 were kept" in markdown
     (shown, _) = [rows[1:] for rows in tables(markdown) if rows[0][0] == "figure of that epoch"]
     assert shown == [["val auroc", f"{kept['val_auroc']:.4g}"], ["val loss", f"{kept['val_loss']:.4g}"]]
+
+
+def test_each_member_of_an_ensemble_tells_its_kept_epoch() -> None:
+    records = random_records(2)
+    history = records.detector_history
+    assert history
+    rows = [
+        {**row, "member": float(member), "kept": float(number == member)}
+        for member in (0, 1)
+        for number, row in enumerate(history)
+    ]
+    markdown, _ = render_card(replace(records, detector_history=rows))
+    for member in (1, 2):
+        line = f"Member {member} trained for {len(history)} epochs; the weights of epoch {member} were kept"
+        assert line in markdown
 
 
 def test_no_number_is_typed() -> None:

@@ -33,7 +33,7 @@ from deepfake_pipeline.reporting.report import (
     verdict,
     verdict_sentences,
 )
-from deepfake_pipeline.reporting.training import kept_row
+from deepfake_pipeline.reporting.training import kept_of
 from deepfake_pipeline.tables.splits import SPLITS
 
 NOT_RECORDED = "not recorded"
@@ -189,13 +189,18 @@ def _crop(geometry: CropGeometry | None) -> dict[str, Any]:
     return shown
 
 
-def _kept(history: Sequence[Mapping[str, float]] | None) -> dict[str, Any]:
-    """Epochs, and the figures of the one that was kept."""
-    if not history:
-        return {}
-    best = kept_row(history)
-    figures = {name: f"{best[name]:.4g}" for name in sorted(best.keys() - {"epoch", "kept"})}
-    return {"epochs": len(history), "epoch": int(best["epoch"]) + 1, "figures": figures}
+def _kept(history: Sequence[Mapping[str, float]] | None) -> list[dict[str, Any]]:
+    """Epochs, and the figures of the one that was kept, of each member."""
+    return [
+        {
+            "epochs": kept.epochs,
+            "epoch": kept.epoch,
+            "figures": {
+                name: f"{kept.row[name]:.4g}" for name in sorted(kept.row.keys() - {"epoch", "kept", "member"})
+            },
+        }
+        for kept in kept_of(history or ())
+    ]
 
 
 def _level(parameters: Mapping[str, Any]) -> str | None:
