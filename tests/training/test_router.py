@@ -16,7 +16,7 @@ from deepfake_pipeline.training.diagnosis import FreshlyDiagnosed, KnownDiagnose
 from deepfake_pipeline.training.light import FreshlyShaded
 from deepfake_pipeline.training.presets import LIGHT_PRESETS, ROUTER_PRESETS, customised
 from deepfake_pipeline.training.result import Runtime
-from deepfake_pipeline.training.router import train_router
+from deepfake_pipeline.training.router import calibrate, train_router
 from tests.conftest import packed
 
 NAMES, STEPS = ("salt_and_pepper", "gaussian_blur"), (2, 5)
@@ -53,6 +53,24 @@ def test_it_learns_and_repeats(faces):
         hashlib.sha256(network_bytes(one.network)).hexdigest() for one in (fitted, train(faces), train(faces, 1))
     }
     assert len(digests) == 2
+
+
+@pytest.mark.parametrize("planted", [0.4, 1.0, 3.0])
+def test_a_planted_temperature_is_found_and_taken_out(planted):
+    """Cells drawn by the very chances that a classifier names: its temperature is 1, until its last layer is scaled."""
+    network = build_network("degradation_classifier", {"degradations": NAMES, "severities": STEPS}).eval()
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (600, 16, 16, 3), dtype=np.uint8)
+    with torch.no_grad():
+        network.last.weight.mul_(100)
+        chances = network(to_network(torch.from_numpy(pictures))).cells.softmax(dim=1)
+        known = KnownDiagnoses.__new__(KnownDiagnoses)
+        known.pictures, known.cells = pictures, torch.multinomial(chances, 1).flatten().numpy()
+        network.last.weight.mul_(planted)
+        network.last.bias.mul_(planted)
+    assert calibrate(network, known) == pytest.approx(planted, rel=0.15)
+    again = network(to_network(torch.from_numpy(pictures))).cells.softmax(dim=1)
+    assert (again - chances).abs().max() < 0.1
 
 
 def test_where_shadow_is_told_an_estimator_of_it_goes_with_the_classifier(faces):

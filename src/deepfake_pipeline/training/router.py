@@ -9,11 +9,17 @@ from functools import partial
 from math import log
 from typing import Any
 
+import numpy as np
+import torch
+from torch.nn import functional
+
 from deepfake_pipeline.degrade import Recipe
+from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.models.light_estimator import LightEstimator, LightEstimatorConfig
 from deepfake_pipeline.models.store import build_network, network_config
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import LightTraining, RouterTraining
+from deepfake_pipeline.training.detector import TEMPERATURES
 from deepfake_pipeline.training.diagnosis import FreshlyDiagnosed, KnownDiagnoses
 from deepfake_pipeline.training.light import FreshlyShaded
 from deepfake_pipeline.training.result import Fitted, Runtime
@@ -37,6 +43,7 @@ def train_router(
 ) -> Fitted:
     """Train on freshly degraded training faces; validation faces, clean and with their recipes, choose the epoch.
 
+    They set the temperature of its chances, too: a router weighs chances, so these have to be worth what they say.
     Where shadow is among the degradations, the estimator of shadows is trained after the classifier.
 
     Args:
@@ -57,15 +64,17 @@ def train_router(
     given["light"] = "shadow" in degradations
     cells = network_config(NETWORK, given)
     facts = train_faces.fingerprint(), validation_faces.fingerprint(), [str(recipe) for recipe in validation_recipes]
+    known = KnownDiagnoses(validation_faces, validation_recipes, cells)
     fitted = fit(
         partial(build_network, NETWORK, given),
         DiagnosisTask,
         FreshlyDiagnosed(train_faces, cells, settings, runtime.seed),
-        KnownDiagnoses(validation_faces, validation_recipes, cells),
+        known,
         settings,
         runtime,
         fingerprint=hashlib.blake2b(repr(facts).encode()).hexdigest(),
     )
+    logger.info("the temperature of its chances is %.3g", calibrate(fitted.network, known))
     if given["light"]:
         side = LightEstimatorConfig().side
         estimated = fit(
@@ -81,3 +90,25 @@ def train_router(
         error = min(row["val_loss"] for row in estimated.history) ** 0.5 / log(2)
         logger.info("the estimator of shadows misses the light by %.2f stops of pixel values (rms)", error)
     return fitted
+
+
+@torch.inference_mode()
+def calibrate(network: Any, known: KnownDiagnoses) -> float:
+    """Divide a classifier's log-odds by the temperature that gives the least cross-entropy (Guo et al. 2017).
+
+    Args:
+        network: a :class:`models.degradation_classifier.DegradationClassifier`; its last layer is changed.
+        known: what it is calibrated on.
+
+    Returns:
+        The temperature.
+    """
+    at_once = 32
+    starts = range(0, len(known), at_once)
+    parts = [network(to_network(torch.from_numpy(known.pictures[at : at + at_once]))).cells for at in starts]
+    cells, wanted = torch.cat(parts), torch.from_numpy(known.cells)
+    losses = [float(functional.cross_entropy(cells / temperature, wanted)) for temperature in TEMPERATURES]
+    best = float(TEMPERATURES[int(np.argmin(losses))])
+    network.last.weight.div_(best)
+    network.last.bias.div_(best)
+    return best
