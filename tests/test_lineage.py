@@ -75,6 +75,15 @@ def test_parameters_are_the_groups_that_the_nodes_read(stages):
         assert keys == read
 
 
+def test_who_goes_on_from_a_packaged_network_depends_on_it(stages):
+    packaged = {name: [dep for dep in stage["deps"] if "releases/" in dep] for name, stage in stages.items()}
+    assert {name: [Path(dep).stem for dep in deps] for name, deps in packaged.items() if deps} == {
+        "enhancer_training": ["enhancer"],
+        "restoration": ["router"],
+    }
+    assert "releases/" not in render_lineage(ROOT, "dfdc_faces"), "the packaged release comes from there"
+
+
 def test_the_number_of_workers_makes_nothing_stale(stages):
     keys = {key for stage in stages.values() for file in stage["params"] for entry in file.values() for key in entry}
     assert "compute.seed" in keys

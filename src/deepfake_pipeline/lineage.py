@@ -50,7 +50,8 @@ def render_lineage(project: Path, env: str) -> str:
         datasets = {**_datasets(pipeline.inputs(), catalog), **_datasets(pipeline.all_outputs(), catalog)}
         inputs = [_path(dataset) for dataset in _datasets(pipeline.inputs(), catalog).values()]
         source = [uri] if name == "ingestion" and (uri := _source_in_project(loader["parameters"])) else []
-        stage["deps"] = sorted([*inputs, *source, *code.of_stage(name, datasets.values()), _ENVIRONMENT])
+        start = _start(name, loader["parameters"])
+        stage["deps"] = sorted([*inputs, *source, *start, *code.of_stage(name, datasets.values()), _ENVIRONMENT])
         stage["params"] = list(_params(project, env, pipeline))
         stages[name] = {**stage, **_products(_datasets(pipeline.all_outputs(), catalog))}
     option = "" if env == BASE else f" --env {env}"
@@ -83,6 +84,16 @@ def _source_in_project(parameters: dict[str, Any]) -> str:
     """The media themselves, where they lie inside the project (``dvc add`` keeps them there)."""
     uri = str(parameters["study"]["uri"])
     return "" if "://" in uri or Path(uri).is_absolute() else uri
+
+
+_ROLES = {"enhancer_training": "enhancer", "restoration": "router", "detector_training": "detector"}
+
+
+def _start(stage: str, parameters: dict[str, Any]) -> list[str]:
+    """The network of the packaged release that a training goes on from."""
+    packaged = parameters.get(stage, {}).get("start") == "packaged"
+    role = _ROLES.get(stage)
+    return [f"src/{PACKAGE}/releases/packaged/{role}.safetensors"] if packaged else []
 
 
 def _products(datasets: dict[str, Any]) -> Stage:

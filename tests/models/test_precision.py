@@ -14,6 +14,7 @@ from torch import nn
 from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.models import DETECTORS
 from deepfake_pipeline.models.fast import InFloat32, prepared
+from deepfake_pipeline.models.residual_energy import ResidualEnergy
 from deepfake_pipeline.models.run import DetectorRunner, computes_bfloat16
 from deepfake_pipeline.models.store import (
     build_network,
@@ -148,10 +149,23 @@ class TestPrepared:
     def test_of_the_packaged_detector_only_norms_without_a_convolution_before_them_stay(self, trained):
         ready = prepared(trained, mixed=True)
         left = [name for name, module in ready.named_modules() if isinstance(module, nn.BatchNorm2d)]
-        assert left == [f"members.{number}.norm" for number in range(len(trained.members))]
+        assert left == [f"ensemble.members.{number}.norm" for number in range(len(trained.members))]
         kept = [module.layer for module in ready.modules() if isinstance(module, InFloat32)]
         assert all(layer.in_channels == 3 for layer in kept if isinstance(layer, nn.Conv2d))
         assert sum(isinstance(layer, nn.Linear) for layer in kept) == len(trained.members)
+
+    def test_members_of_one_size_share_what_no_training_changes(self, monkeypatch):
+        measured = []
+        energies = ResidualEnergy.energies
+        monkeypatch.setattr(ResidualEnergy, "energies", lambda self, x: measured.append(x.shape) or energies(self, x))
+        sizes = [{"image_size": 32}, {"image_size": 32, "pixels": 8}, {}]
+        members = [{"name": "residual_energy", "config": {"image_size": 48, **size}} for size in sizes]
+        network = build_network("ensemble", {"members": members}).eval()
+        images = torch.rand(2, 3, 48, 48)
+        with torch.inference_mode():
+            found = prepared(network)(images).logit
+            assert measured == [(2, 3, 32, 32), (2, 3, 48, 48)]
+            torch.testing.assert_close(found, network(images).logit)
 
     @pytest.mark.parametrize("name", EXAMPLES)
     def test_bfloat16_moves_probabilities_by_less_than_a_hundredth(self, name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -83,7 +83,21 @@ class Ensemble(Detector):
 
     def forward(self, images: Tensor) -> DetectorOutput:
         """Logit ``(N,)``; feature maps of all members joined on the finest one's grid; embeddings joined."""
-        outputs = self.judged_by_each(images)
+        return self.joined(self.judged_by_each(images))
+
+    def judged_by_each(self, images: Tensor) -> list[DetectorOutput]:
+        """What each member says, before its temperature."""
+        return [member(self.seen_by(member, images)) for member in self.members]
+
+    def seen_by(self, member: nn.Module, images: Tensor) -> Tensor:
+        """The images at the size of a member."""
+        size = int(member.image_size)  # type: ignore[arg-type]
+        if images.shape[-2:] == (size, size):
+            return images
+        return functional.interpolate(images, (size, size), mode="bilinear", antialias=images.shape[-1] > size)
+
+    def joined(self, outputs: Sequence[DetectorOutput]) -> DetectorOutput:
+        """What the ensemble says, by what each member says."""
         logits = torch.stack([output.logit.float() for output in outputs], dim=1)
         height, width = (max(output.feature_map.shape[side] for output in outputs) for side in (2, 3))
         maps = [functional.interpolate(output.feature_map, (height, width), mode="nearest") for output in outputs]
@@ -92,17 +106,6 @@ class Ensemble(Detector):
             torch.cat(maps, dim=1),
             torch.cat([output.embedding for output in outputs], dim=1),
         )
-
-    def judged_by_each(self, images: Tensor) -> list[DetectorOutput]:
-        """What each member says, before its temperature."""
-        outputs = []
-        for member in self.members:
-            size = int(member.image_size)  # type: ignore[arg-type]
-            shrinks = images.shape[-1] > size
-            same = images.shape[-2:] == (size, size)
-            seen = images if same else functional.interpolate(images, (size, size), mode="bilinear", antialias=shrinks)
-            outputs.append(member(seen))
-        return outputs
 
 
 def ensemble_of(members: Iterable[tuple[Detector, float]]) -> Ensemble:

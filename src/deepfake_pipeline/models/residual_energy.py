@@ -84,9 +84,14 @@ class ResidualEnergy(Detector):
         self.drop = nn.Dropout(self.config.dropout)
         self.head = nn.Linear(inputs, 1)
 
-    def forward(self, images: Tensor) -> DetectorOutput:
-        """Logit ``(N,)``, feature map ``(N, 128, 7, 7)`` and embedding ``(N, 128)`` at 224 px."""
-        seen = self.norm(self.energies(images))
+    def forward(self, images: Tensor, energies: Tensor | None = None) -> DetectorOutput:
+        """Logit ``(N,)``, feature map ``(N, 128, 7, 7)`` and embedding ``(N, 128)`` at 224 px.
+
+        Args:
+            images: float32 ``(N, 3, H, W)``, RGB in [0, 1].
+            energies: of the images, where they are known already.
+        """
+        seen = self.norm(self.energies(images) if energies is None else energies)
         if self.branch is not None:
             seen = torch.cat([seen, self.branch(centred(images))], dim=1)
         feature_map = self.features(seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
+from importlib import resources
 from typing import Any, Literal, get_args
 
 import safetensors
@@ -101,6 +102,11 @@ def load_network(data: bytes) -> nn.Module:
     except (KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise UserError(f"cannot load the network: {str(error).splitlines()[0]}") from error
     return network.eval()
+
+
+def packaged_network(role: str) -> bytes:
+    """The file of a network of the release that comes with the package: ``detector``, ``enhancer`` or ``router``."""
+    return (resources.files("deepfake_pipeline") / "releases" / "packaged" / f"{role}.safetensors").read_bytes()
 
 
 def network_config(name: str, given: dict[str, Any] | None = None) -> Any:

@@ -12,9 +12,9 @@ import numpy as np
 
 from deepfake_pipeline.degrade import DEGRADATIONS, SEVERITIES
 from deepfake_pipeline.models import Detector
-from deepfake_pipeline.models.ensemble import EnsembleConfig, ensemble_of
+from deepfake_pipeline.models.ensemble import Ensemble, EnsembleConfig, ensemble_of
 from deepfake_pipeline.models.run import DetectorRunner
-from deepfake_pipeline.models.store import build_network
+from deepfake_pipeline.models.store import build_network, load_network, network_bytes
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import DetectorTraining
@@ -22,6 +22,7 @@ from deepfake_pipeline.training.degraded import DegradedFaces
 from deepfake_pipeline.training.feed import Feed
 from deepfake_pipeline.training.labelled import Forger, LabelledFaces, LocatedFaces, SelfBlendedFaces
 from deepfake_pipeline.training.result import Fitted, History, Runtime
+from deepfake_pipeline.training.start import digest_of, starting
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def train_detector(
     forger: Forger | None = None,
     degradations: Sequence[str] = tuple(DEGRADATIONS),
     severities: Sequence[int] = SEVERITIES,
+    start: bytes | None = None,
 ) -> Fitted:
     """Train on labelled faces; validation faces choose the epoch.
 
@@ -55,6 +57,7 @@ def train_detector(
         forger: makes forgeries from real faces, where ``settings.self_blend_share`` asks for them.
         degradations: names of those that ``settings.degraded_share`` draws from, where the settings name none.
         severities: that it draws from, where the settings name none.
+        start: a detector to go on from, see :func:`training.start.starting`; of an ensemble, member by member.
 
     Raises:
         UserError: forgeries are asked for and there is no forger; or an unknown degradation is.
@@ -72,7 +75,7 @@ def train_detector(
             degradations=degradations,
             severities=severities,
         )
-        return _trained_ensemble(alone, validation_faces, network_config, runtime)
+        return _trained_ensemble(alone, validation_faces, network_config, runtime, start)
     feed, made_by = _training_feed(train_faces, settings, forger, runtime.seed), ""
     if settings.self_blend_share:
         made_by = repr(forger)
@@ -83,25 +86,32 @@ def train_detector(
         feed = DegradedFaces(feed, *kinds, settings.degraded_share, settings.chain_share, runtime.seed)
         made_by += repr(kinds)
     return fit(
-        partial(build_network, network, network_config),
+        starting(partial(build_network, network, network_config), start),
         DetectorTask,
         feed,
         LabelledFaces(validation_faces),
         settings,
         runtime,
-        fingerprint=train_faces.fingerprint() + validation_faces.fingerprint() + made_by,
+        fingerprint=train_faces.fingerprint() + validation_faces.fingerprint() + made_by + digest_of(start),
     )
 
 
 def _trained_ensemble(
-    train: Callable[..., Fitted], validation_faces: PackedFaces, network_config: dict[str, Any], runtime: Runtime
+    train: Callable[..., Fitted],
+    validation_faces: PackedFaces,
+    network_config: dict[str, Any],
+    runtime: Runtime,
+    start: bytes | None,
 ) -> Fitted:
     members: list[tuple[Detector, float]] = []
     history: History = []
     for number, member in enumerate(EnsembleConfig(**network_config).members):
         logger.info("member %d of the ensemble: %s", number + 1, member.name)
         fitted = train(
-            network=member.name, network_config=member.config, runtime=replace(runtime, seed=runtime.seed + number)
+            network=member.name,
+            network_config=member.config,
+            runtime=replace(runtime, seed=runtime.seed + number),
+            start=_member_of(start, number),
         )
         detector: Any = fitted.network
         temperature = fit_temperature(detector, validation_faces, runtime.accelerator)
@@ -110,6 +120,13 @@ def _trained_ensemble(
         first = len(history)
         history += [{**row, "epoch": first + row["epoch"], "member": float(number)} for row in fitted.history]
     return Fitted(ensemble_of(members), history)
+
+
+def _member_of(start: bytes | None, number: int) -> bytes | None:
+    """The member of an ensemble by its number; ``start`` itself, which is of another form, where it has none."""
+    ensemble: Any = load_network(start) if start is not None else None
+    known = isinstance(ensemble, Ensemble) and number < len(ensemble.members)
+    return network_bytes(ensemble.members[number]) if known else start
 
 
 def fit_temperature(network: Detector, faces: PackedFaces, accelerator: str = "auto") -> float:

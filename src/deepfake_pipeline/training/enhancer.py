@@ -19,6 +19,7 @@ from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import EnhancerTraining
 from deepfake_pipeline.training.restoration import DegradedPairs, FreshlyDegraded
 from deepfake_pipeline.training.result import Fitted, Runtime
+from deepfake_pipeline.training.start import digest_of, starting
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +35,19 @@ def train_enhancer(
     runtime: Runtime,
     degradations: Sequence[str] = tuple(DEGRADATIONS),
     severities: Sequence[int] = SEVERITIES,
+    start: bytes | None = None,
 ) -> Fitted:
     """Train on freshly degraded training faces; the recipes of validation faces choose the epoch.
 
     A conditional training tells the network of ``degradations``, unless its configuration names others. One that
-    follows lets the repairs come first that are made for them (:data:`restore.MADE_FOR`).
+    follows lets the repairs come first that are made for them (:data:`restore.MADE_FOR`). It goes on from ``start``,
+    see :func:`training.start.starting`.
 
     Raises:
         UserError: the network gives values that are no numbers.
     """
-    facts = train_faces.fingerprint(), [str(r) for r in validation_recipes], tuple(degradations), tuple(severities)
+    recipes = [str(recipe) for recipe in validation_recipes]
+    facts = train_faces.fingerprint(), recipes, tuple(degradations), tuple(severities), digest_of(start)
     from deepfake_pipeline.training.loop import fit  # late: Lightning takes seconds to load
     from deepfake_pipeline.training.tasks import EnhancerTask
 
@@ -55,7 +59,7 @@ def train_enhancer(
         network_config = {**network_config, "repairs": repairs}
     validation = DegradedPairs(validation_faces, validation_recipes, told, repairs)
     fitted = fit(
-        partial(build_network, network, network_config),
+        starting(partial(build_network, network, network_config), start),
         EnhancerTask,
         FreshlyDegraded(train_faces, degradations, severities, settings, runtime.seed, told, repairs),
         validation,

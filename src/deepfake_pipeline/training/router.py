@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from deepfake_pipeline.degrade import Recipe
 from deepfake_pipeline.models.inputs import to_network
-from deepfake_pipeline.models.light_estimator import LightEstimator, LightEstimatorConfig
+from deepfake_pipeline.models.light_estimator import LightEstimatorConfig
 from deepfake_pipeline.models.store import build_network, network_config
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.config import LightTraining, RouterTraining
@@ -23,6 +23,7 @@ from deepfake_pipeline.training.detector import TEMPERATURES
 from deepfake_pipeline.training.diagnosis import FreshlyDiagnosed, KnownDiagnoses
 from deepfake_pipeline.training.light import FreshlyShaded
 from deepfake_pipeline.training.result import Fitted, Runtime
+from deepfake_pipeline.training.start import digest_of, starting
 
 NETWORK = "degradation_classifier"
 
@@ -40,6 +41,7 @@ def train_router(
     degradations: Sequence[str],
     severities: Sequence[int],
     config: Mapping[str, Any] | None = None,
+    start: bytes | None = None,
 ) -> Fitted:
     """Train on freshly degraded training faces; validation faces, clean and with their recipes, choose the epoch.
 
@@ -56,6 +58,7 @@ def train_router(
         degradations: names of what is told apart.
         severities: whole numbers from 1 to 5.
         config: other fields of the network's configuration.
+        start: a classifier, with its estimator, to go on from, see :func:`training.start.starting`; None = anew.
     """
     from deepfake_pipeline.training.loop import fit  # late: Lightning takes seconds to load
     from deepfake_pipeline.training.tasks import DiagnosisTask, LightTask
@@ -63,10 +66,12 @@ def train_router(
     given = {**(config or {}), "degradations": tuple(degradations), "severities": tuple(sorted(severities))}
     given["light"] = "shadow" in degradations
     cells = network_config(NETWORK, given)
-    facts = train_faces.fingerprint(), validation_faces.fingerprint(), [str(recipe) for recipe in validation_recipes]
+    recipes = [str(recipe) for recipe in validation_recipes]
+    facts = train_faces.fingerprint(), validation_faces.fingerprint(), recipes, digest_of(start)
+    build = starting(partial(build_network, NETWORK, given), start)
     known = KnownDiagnoses(validation_faces, validation_recipes, cells)
     fitted = fit(
-        partial(build_network, NETWORK, given),
+        build,
         DiagnosisTask,
         FreshlyDiagnosed(train_faces, cells, settings, runtime.seed),
         known,
@@ -78,13 +83,13 @@ def train_router(
     if given["light"]:
         side = LightEstimatorConfig().side
         estimated = fit(
-            LightEstimator,
+            lambda: build().light,  # type: ignore[arg-type, return-value]
             LightTask,
             FreshlyShaded(train_faces, side, severities, light.clean_share, runtime.seed),
             FreshlyShaded(validation_faces, side, severities, light.clean_share, runtime.seed, fixed=True),
             light,
             runtime,
-            fingerprint=hashlib.blake2b(repr((facts[:2], tuple(severities))).encode()).hexdigest(),
+            fingerprint=hashlib.blake2b(repr((facts[:2], facts[3], tuple(severities))).encode()).hexdigest(),
         )
         fitted.network.light.load_state_dict(estimated.network.state_dict())  # type: ignore[union-attr]
         error = min(row["val_loss"] for row in estimated.history) ** 0.5 / log(2)

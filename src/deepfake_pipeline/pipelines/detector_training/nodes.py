@@ -14,7 +14,7 @@ from deepfake_pipeline.forge.self_blend import blender_for
 from deepfake_pipeline.models import Detector
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
-from deepfake_pipeline.pipelines.training_params import runtime
+from deepfake_pipeline.pipelines.training_params import network_to_start_from, runtime
 from deepfake_pipeline.reporting.training import history_chart
 from deepfake_pipeline.scoring.params import VerdictParams
 from deepfake_pipeline.scoring.threshold import choose_operating_point, judge_calibration_faces
@@ -45,6 +45,7 @@ def train(
         forger=blender_for(geometry),
         degradations=degradation.names,
         severities=degradation.severities,
+        start=network_to_start_from(params.start, "detector"),
     )
     return fitted.network, fitted.history
 

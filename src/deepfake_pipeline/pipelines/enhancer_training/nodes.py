@@ -10,7 +10,7 @@ from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.degrade.recipes import recipes_of_split
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.enhancer_training.params import EnhancerParams
-from deepfake_pipeline.pipelines.training_params import runtime
+from deepfake_pipeline.pipelines.training_params import network_to_start_from, runtime
 from deepfake_pipeline.reporting.training import history_chart
 from deepfake_pipeline.tables import Table
 from deepfake_pipeline.tables.packed import PackedFaces
@@ -40,6 +40,7 @@ def train(
         degradations=degradation.names,
         severities=degradation.severities,
         runtime=runtime(compute, checkpoints),
+        start=network_to_start_from(params.start, "enhancer"),
     )
     return fitted.network, fitted.history
 

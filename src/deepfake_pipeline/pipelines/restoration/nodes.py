@@ -12,7 +12,7 @@ from deepfake_pipeline.degrade.recipes import recipes_of_split
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.restoration.params import RestorationParams
-from deepfake_pipeline.pipelines.training_params import runtime
+from deepfake_pipeline.pipelines.training_params import network_to_start_from, runtime
 from deepfake_pipeline.reporting import restoration as reporting
 from deepfake_pipeline.reporting.judge import Resampling
 from deepfake_pipeline.reporting.restoration_page import render_page
@@ -50,6 +50,7 @@ def train(
         degradations=degradation.names,
         severities=degradation.severities,
         config=params.network_config,
+        start=network_to_start_from(params.start, "router"),
     )
     return fitted.network, fitted.history
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
 from deepfake_pipeline.models.store import network_config
+from deepfake_pipeline.pipelines.training_params import START, Start
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.base import Repair
 from deepfake_pipeline.restore.router import NOTHING
@@ -25,6 +26,7 @@ class RestorationParams(BaseModel):
         default="small", description="Of the classifier: sample, small (two cores, minutes) or full."
     )
     training: dict[str, Any] = Field(default={}, description="Settings that replace those of the preset.")
+    start: Start = Field(default="anew", description=START)
     network_config: dict[str, Any] = Field(default={}, description="widths and hidden of the classifier.")
     left_out: tuple[str, ...] = Field(
         default=(), description="Classical repairs, by name, that are not tried; identity always is."
