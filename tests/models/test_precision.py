@@ -149,7 +149,7 @@ class TestPrepared:
     def test_of_the_packaged_detector_only_norms_without_a_convolution_before_them_stay(self, trained):
         ready = prepared(trained, mixed=True)
         left = [name for name, module in ready.named_modules() if isinstance(module, nn.BatchNorm2d)]
-        assert left == [f"ensemble.members.{number}.norm" for number in range(len(trained.members))]
+        assert left == [f"members.{number}.norm" for number in range(len(trained.members))]
         kept = [module.layer for module in ready.modules() if isinstance(module, InFloat32)]
         assert all(layer.in_channels == 3 for layer in kept if isinstance(layer, nn.Conv2d))
         assert sum(isinstance(layer, nn.Linear) for layer in kept) == len(trained.members)

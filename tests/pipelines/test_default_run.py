@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deepfake_pipeline.metrics.detection import CONFUSION_CELLS, DETECTION_METRICS
-from deepfake_pipeline.models.store import load_network, network_name, packaged_network
+from deepfake_pipeline.models.store import load_network, network_name
 from deepfake_pipeline.pipeline_registry import STAGES
 from deepfake_pipeline.tables.ids import sha256_of
 from deepfake_pipeline.tables.stream import ParquetTable
@@ -24,13 +24,6 @@ def data(finished):
 @pytest.fixture(scope="module")
 def metrics(data):
     return json.loads((data / "08_reporting/metrics.json").read_text())
-
-
-class TestStart:
-    @pytest.mark.parametrize("role", ["enhancer", "router"])
-    def test_networks_of_the_sample_are_of_the_packaged_form_and_so_go_on_from_there(self, data, role):
-        trained = load_network((data / f"06_models/{role}.safetensors").read_bytes())
-        assert trained.config == load_network(packaged_network(role)).config
 
 
 class TestTables:

@@ -50,24 +50,25 @@ class InFloat32(nn.Module):
         return out
 
 
-class _MeasuringOnce(nn.Module):
+class _MeasuringOnce(Ensemble):
     """An ensemble in which members of one size share the energies, which no training changes."""
 
     def __init__(self, ensemble: Ensemble) -> None:
-        super().__init__()
-        self.ensemble = ensemble
+        nn.Module.__init__(self)
+        self.config, self.members = ensemble.config, ensemble.members
+        self.register_buffer("temperatures", ensemble.temperatures, persistent=False)
 
-    def forward(self, images: Tensor) -> DetectorOutput:
+    def judged_by_each(self, images: Tensor) -> list[DetectorOutput]:
         outputs, energies = [], dict[int, Tensor]()
-        for member in self.ensemble.members:
-            seen = self.ensemble.seen_by(member, images)
+        for member in self.members:
+            seen = self.seen_by(member, images)
             if isinstance(member, ResidualEnergy):
                 if member.image_size not in energies:
                     energies[member.image_size] = member.energies(seen)
                 outputs.append(member(seen, energies[member.image_size]))
             else:
                 outputs.append(member(seen))
-        return self.ensemble.joined(outputs)
+        return outputs
 
 
 def _fold(layers: nn.Sequential) -> None:
