@@ -65,6 +65,19 @@ def test_a_part_that_is_worse_than_the_rest_gets_none() -> None:
     assert learnt.record["by_quality"][0]["verdicts"] == 0
 
 
+def test_a_part_that_is_a_little_worse_asks_for_more_and_keeps_some() -> None:
+    rng = np.random.default_rng(5)
+    sharp, margin = rng.random(6000) < 0.8, rng.uniform(-6, 6, 6000)
+    # where it is not sharp, a fifth of the middling margins is wrong, though curve and chance are those of all
+    risky = np.where(sharp, 0.02, np.where(np.abs(margin) < 4, 0.2, 0.0)) + np.where(np.abs(margin) < 1, 0.3, 0.0)
+    labels = ((margin >= 0) ^ (rng.random(6000) < risky)).astype(int)
+    learnt = learn_unsure(labels, margin, np.where(sharp, 200.0, 5.0) + rng.random(6000), np.arange(6000), **OPTIONS)
+    poor = learnt.record["by_quality"][0]
+    assert learnt.rule.least(250.0) < learnt.rule.least(5.0) < NEVER
+    assert poor["wrong"] <= 0.05 * poor["verdicts"]
+    assert poor["verdicts"] >= 20
+
+
 def test_copies_do_not_make_it_surer() -> None:
     labels, margin, sharpness, group = faces(120, 3)
     copied = [np.repeat(column, 20) for column in (labels, margin, sharpness, group)]

@@ -6,8 +6,9 @@ sequence testing). Plain conformal sets promise coverage of all faces; what is a
 get a verdict.
 
 How sure a verdict has to be depends on the quality of the crop: in each part of sharpness the chance that a verdict is
-right is a logistic curve of its margin, and one least chance holds for all parts. The test counts only groups that did
-not fit the curves, and takes faces of one group for the fewer independent ones that they are worth.
+right is a logistic curve of its margin, and one least chance holds for all parts; where more of a part's verdicts were
+wrong even so, that part asks for more. The test counts only groups that did not fit the curves, and takes faces of one
+group for the fewer independent ones that they are worth.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ STEPS = 50
 FOLDS = 5
 _LEAST_IN_A_BIN = 100
 _SMALLEST_SHARE = 0.01
+_FEW_VERDICTS = 20
 _RIDGE = 1.0
 
 
@@ -129,15 +131,13 @@ def learn_unsure(
     wrong, sure = (margin >= 0) != (labels == 1), np.abs(margin)
     chance = _left_out(part, sure, ~wrong, groups, len(edges) + 1)
     least = least_chance(chance, wrong, groups, target_error, risk)
-    margins = [_margin(curve, least) for curve in _curves(part, sure, ~wrong, len(edges) + 1)]
-    rows = []
-    for number in range(len(margins)):
+    margins, rows = [], []
+    for number, curve in enumerate(_curves(part, sure, ~wrong, len(edges) + 1)):
         within = part == number
-        given = within & (chance >= least)
-        if given.any() and np.mean(wrong[given]) > target_error:  # what holds for all does not hold here
-            margins[number], given = NEVER, np.zeros_like(given)
-        count, errors = int(given.sum()), int(wrong[given].sum())
-        rows.append({"faces": int(within.sum()), "verdicts": count, "wrong": errors})
+        level = _good_enough(chance[within], wrong[within], least, target_error)
+        given = within & (chance >= level)
+        margins.append(_margin(curve, level))
+        rows.append({"faces": int(within.sum()), "verdicts": int(given.sum()), "wrong": int(wrong[given].sum())})
     known = sizes[np.isfinite(sizes)] if sizes is not None else np.zeros(0)
     smallest = float(np.quantile(known, _SMALLEST_SHARE)) if len(known) else 0.0
     rule = UnsureRule(target_error, tuple(map(float, edges)), tuple(margins), smallest, stability)
@@ -189,6 +189,18 @@ def least_chance(
             break
         found = level
     return found
+
+
+def _good_enough(chance: Floats, wrong: NDArray[np.bool_], least: float, target_error: float) -> float:
+    """The least chance, from ``least`` up, with which at most ``target_error`` of one part's verdicts were wrong.
+
+    What holds for all parts together need not hold in each. Infinity where it holds for no 20 faces of the part.
+    """
+    levels = np.sort(chance[chance >= least])
+    for level in levels[: max(0, len(levels) - _FEW_VERDICTS + 1)]:
+        if np.mean(wrong[chance >= level]) <= target_error:
+            return float(level)
+    return NEVER
 
 
 def _curves(part: NDArray[np.intp], sure: Floats, right: NDArray[np.bool_], parts: int) -> list[tuple[float, float]]:
