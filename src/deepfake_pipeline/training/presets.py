@@ -83,7 +83,7 @@ ROUTER_PRESETS: dict[RouterPresetName, Preset[RouterTraining]] = {
 }
 # Thumbnails: a thousand a second and core.
 LIGHT_PRESETS: dict[RouterPresetName, LightTraining] = {
-    "sample": LightTraining(max_epochs=8, epoch_faces=1000, ema_decay=0.9, **_LIGHT),
+    "sample": LightTraining(max_epochs=24, epoch_faces=1000, ema_decay=0.9, **_LIGHT),
     "small": LightTraining(max_epochs=25, epoch_faces=8000, ema_decay=0.99, **_LIGHT),
     "full": LightTraining(max_epochs=100, ema_decay=0.99, **_LIGHT),
 }
