@@ -76,7 +76,7 @@ def _train(options: argparse.Namespace, train: PackedFaces, validation: PackedFa
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m deepfake_pipeline.training", description=main.__doc__)
     parser.add_argument("--arrays", type=Path, required=True, help="folder with train/ and validation/, as packed")
-    parser.add_argument("--network", choices=[*DETECTORS, *ENHANCERS], default="cnn3")
+    parser.add_argument("--network", choices=[*DETECTORS, *ENHANCERS], default="residual_energy")
     parser.add_argument("--network-config", default="{}", help="JSON: fields of the network's configuration")
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings to change in the preset")

@@ -123,7 +123,12 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
             monitor="val_auroc",
             **_ONE_CYCLE,
         ),
-        {"cnn3": Tuned({"image_size": 128, "dropout": 0.2})},
+        {
+            "cnn3": Tuned({"image_size": 128, "dropout": 0.2}),
+            "residual_energy": Tuned(
+                {"image_size": 160, "widths": (32, 48, 64), "depths": (1, 1, 1)}, {"region_weight": 1.0}
+            ),
+        },
     ),
     "paper": Preset(DetectorTraining(max_epochs=10, batch_size=32, patience=3, geometry_share=1.0)),
     # About 10,000 faces, minutes on two cores.
@@ -139,7 +144,12 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
     ),
     "full": Preset(
         DetectorTraining(max_epochs=60, batch_size=256, learning_rate=1e-3, compile=True, **_ONE_CYCLE),
-        {"cnn3": Tuned({"dropout": 0.5}), "meso4": Tuned({"dropout": 0.1}, {"learning_rate": 8e-3})},
+        {
+            "cnn3": Tuned({"dropout": 0.5}),
+            "meso4": Tuned({"dropout": 0.1}, {"learning_rate": 8e-3}),
+            "residual_energy": Tuned({}, _LONG),
+            "ensemble": Tuned({"members": _TWO_VIEWS}, _LONG),
+        },
     ),
 }
 # The recurrent U-Net of paper 000 in a form that minutes of two cores can train: docs/decisions/0010.

@@ -18,4 +18,4 @@ class DetectorParams(NetworkTrainingParams[DetectorTraining]):
     networks: ClassVar[dict[str, Any]] = DETECTORS
     presets: ClassVar[dict[PresetName, Preset[Any]]] = DETECTOR_PRESETS
 
-    network: str = Field(default="cnn3", description=f"One of {', '.join(DETECTORS)}.")
+    network: str = Field(default="residual_energy", description=f"One of {', '.join(DETECTORS)}.")
