@@ -11,6 +11,7 @@ from deepfake_pipeline.metrics.detection import CONFUSION_CELLS, DETECTION_METRI
 from deepfake_pipeline.models.store import load_network, network_name
 from deepfake_pipeline.pipeline_registry import STAGES
 from deepfake_pipeline.tables.ids import sha256_of
+from deepfake_pipeline.tables.packed import open_packed
 from deepfake_pipeline.tables.stream import ParquetTable
 
 DEGRADATIONS = {"gaussian_blur", "shadow", "salt_and_pepper", "jpeg"}
@@ -44,7 +45,6 @@ class TestTables:
 
     def test_packed_faces_are_the_crops(self, data):
         from deepfake_pipeline.media.images import decode_image
-        from deepfake_pipeline.tables.packed import open_packed
 
         crops = ParquetTable(data / "03_primary/faces").read(["face_id", "split", "crop"]).set_index("face_id")
         total = 0
@@ -103,10 +103,12 @@ class TestJudgement:
             assert set(metrics[table]) == DEGRADATIONS | {"mean"}
             assert {"2", "4"} <= set(metrics[table]["jpeg"])
 
-    def test_the_threshold_was_chosen_on_calibration_faces(self, data, metrics):
+    def test_the_threshold_was_chosen_on_validation_and_calibration_faces(self, data, metrics):
         chosen = json.loads((data / "06_models/operating_point.json").read_text())
+        chosen_on = [len(open_packed(data / "05_model_input" / split)) for split in ("validation", "calibration")]
+        assert chosen["calibration_faces"] == sum(chosen_on) and min(chosen_on) > 0
         assert chosen["threshold"] == metrics["threshold"]
-        assert chosen["rule"] == "best balanced accuracy on calibration faces"
+        assert chosen["rule"] == "best balanced accuracy on validation and calibration faces"
 
 
 class TestReport:

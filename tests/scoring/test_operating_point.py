@@ -22,6 +22,7 @@ from deepfake_pipeline.scoring.threshold import (
     balanced_threshold,
     choose_operating_point,
     false_alarm_threshold,
+    joined,
     judge_calibration_faces,
 )
 from deepfake_pipeline.scoring.verdict import VerdictRule, file_row
@@ -119,6 +120,10 @@ def test_calibration_faces_are_clean_and_degraded_and_repeat() -> None:
     assert np.array_equal(first.raw, again.raw)
     assert np.array_equal(first.raw[first.clean], other.raw[other.clean])
     assert not np.array_equal(first.raw, other.raw)
+    both = joined([first, other])
+    assert both.clean.sum() == 6
+    for column, one, two in zip(both, first, other, strict=True):
+        np.testing.assert_array_equal(column, np.concatenate([one, two]))
 
 
 UNSURE = UnsureRule(0.05, (50.0,), (NEVER, 1.0), smallest=40.0)

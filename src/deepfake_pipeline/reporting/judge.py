@@ -51,7 +51,7 @@ def judge(
 
     Args:
         predictions: rows of ``tables.schemas.PREDICTIONS``.
-        operating_point: what ``scoring.threshold.choose_operating_point`` chose on calibration faces.
+        operating_point: what ``scoring.threshold.choose_operating_point`` chose on validation and calibration faces.
         resampling: of the bootstrap, clustered by group.
         traits: rows of ``tables.schemas.FACE_TRAITS``.
         videos: rows of ``scoring.videos.video_predictions``; none where the test faces are of images.

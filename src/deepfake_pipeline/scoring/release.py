@@ -31,7 +31,8 @@ class Release:
         name: what is shown of it, such as ``packaged`` or its version.
         detector: the network that judges.
         geometry: how a face is cut out of a picture for it.
-        threshold: calibrated fake probability from which the verdict is ``fake``; chosen on calibration faces.
+        threshold: calibrated fake probability from which the verdict is ``fake``; chosen on validation and calibration
+            faces.
         enhancer: the network that restores, where there is one.
         card: what it was trained on and how good it is, from the records.
         pages: the card for people, as text by file name.

@@ -71,7 +71,7 @@ def false_alarm_threshold(real: NDArray[np.floating[Any]], rate: float) -> float
 
 
 class CalibrationFaces(NamedTuple):
-    """Calibration faces, judged: each clean, and some degraded versions of it.
+    """Faces of the validation and calibration splits, judged: each clean, and some degraded versions of it.
 
     Attributes:
         raw: float64 ``(N, V)``, log-odds by the network: of the picture and, where asked for, of its re-encodings.
@@ -90,6 +90,11 @@ class CalibrationFaces(NamedTuple):
     clean: NDArray[np.bool_]
 
 
+def joined(parts: Sequence[CalibrationFaces]) -> CalibrationFaces:
+    """Faces of several splits as those of one."""
+    return CalibrationFaces(*map(np.concatenate, zip(*parts, strict=True)))
+
+
 def judge_calibration_faces(
     detector: Detector,
     faces: PackedFaces,
@@ -105,7 +110,7 @@ def judge_calibration_faces(
 
     Args:
         detector: the network.
-        faces: calibration faces.
+        faces: of one split.
         params: how many versions.
         degradations: to draw from.
         severities: to draw from.
@@ -165,7 +170,7 @@ def choose_operating_point(judged: CalibrationFaces, params: VerdictParams) -> d
         stability=params.stability,
     )
     return {
-        "rule": "best balanced accuracy on calibration faces",
+        "rule": "best balanced accuracy on validation and calibration faces",
         "threshold": threshold,
         "calibration_faces": len(labels),
         "calibration": {

@@ -27,6 +27,7 @@ def create_pipeline() -> Pipeline:
                 calibrate,
                 [
                     "detector",
+                    "packed_validation",
                     "packed_calibration",
                     "faces",
                     "params:verdicts",
