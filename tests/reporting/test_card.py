@@ -106,7 +106,7 @@ def test_every_table_holds_the_figures_of_the_records() -> None:
     assert table(markdown, "refused because", "files and faces") == [
         [words(reason), str(count)] for reason, count in sorted(records.rejected.items())
     ]
-    assert table(markdown, "figure on the calibration faces that chose it", "value") == [
+    assert table(markdown, "figure on the faces that chose it", "value") == [
         ["AUROC", f"{point['calibration']['auroc']:.3f}"],
         ["recall", f"{point['calibration']['recall']:.3f}"],
     ]
@@ -187,7 +187,7 @@ def test_undefined_figures_are_dashes() -> None:
     markdown, html = render_card(CardRecords(DatasetStudy(), metrics=metrics, operating_point=point))
     assert all(cell == "–" for _, cell in table(markdown, "figure", "value (interval)"))
     assert "clean faces: no interval is defined, so nothing is shown to work." in markdown
-    assert ["AUROC", "–"] in table(markdown, "figure on the calibration faces that chose it", "value")
+    assert ["AUROC", "–"] in table(markdown, "figure on the faces that chose it", "value")
     assert "None" not in html
     assert "nan" not in Page(html).text
 

@@ -1,4 +1,4 @@
-"""How verdicts are chosen on calibration faces."""
+"""How verdicts are chosen on validation and calibration faces."""
 
 from __future__ import annotations
 

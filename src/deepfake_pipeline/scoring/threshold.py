@@ -1,4 +1,4 @@
-"""The operating point of a detector: calibrator, thresholds and how sure a verdict has to be, on calibration faces."""
+"""The operating point of a detector: calibrator, thresholds and how sure a verdict has to be."""
 
 from __future__ import annotations
 
