@@ -196,11 +196,12 @@ def _good_enough(chance: Floats, wrong: NDArray[np.bool_], least: float, target_
 
     What holds for all parts together need not hold in each. Infinity where it holds for no 20 faces of the part.
     """
-    levels = np.sort(chance[chance >= least])
-    for level in levels[: max(0, len(levels) - _FEW_VERDICTS + 1)]:
-        if np.mean(wrong[chance >= level]) <= target_error:
-            return float(level)
-    return NEVER
+    order = np.argsort(-chance, kind="stable")
+    level, count = chance[order], np.arange(1, len(chance) + 1)
+    last_of_equals = np.append(level[1:] < level[:-1], True)
+    enough = (level >= least) & (count >= _FEW_VERDICTS) & last_of_equals
+    good = enough & (np.cumsum(wrong[order]) <= target_error * count)
+    return float(level[good].min()) if good.any() else NEVER
 
 
 def _curves(part: NDArray[np.intp], sure: Floats, right: NDArray[np.bool_], parts: int) -> list[tuple[float, float]]:
