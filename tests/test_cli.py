@@ -62,6 +62,15 @@ def test_a_folder_is_scored_and_bad_files_are_listed(pictures):
     assert {row["release"] for row in rows} == {result.stderr.splitlines()[0].removeprefix("release: ")}
 
 
+def test_faces_can_be_enhanced_first(pictures):
+    plain, enhanced = (
+        json.loads(score(pictures / "a.png", "--json", "--faces", "whole", *option).stdout.splitlines()[0])
+        for option in ([], ["--enhance"])
+    )
+    assert plain["fake_probability"] != enhanced["fake_probability"]
+    assert plain.keys() == enhanced.keys()
+
+
 def test_the_table_names_every_file(pictures):
     result = score(pictures, "--faces", "whole")
     assert len(result.stdout.splitlines()) == 4  # a heading, and one line a file that has one face or none

@@ -154,17 +154,17 @@ class TestPrepared:
         assert all(layer.in_channels == 3 for layer in kept if isinstance(layer, nn.Conv2d))
         assert sum(isinstance(layer, nn.Linear) for layer in kept) == len(trained.members)
 
-    def test_members_of_one_size_share_what_no_training_changes(self, monkeypatch):
+    def test_members_that_measure_alike_share_what_no_training_changes(self, monkeypatch):
         measured = []
         energies = ResidualEnergy.energies
         monkeypatch.setattr(ResidualEnergy, "energies", lambda self, x: measured.append(x.shape) or energies(self, x))
-        sizes = [{"image_size": 32}, {"image_size": 32, "pixels": 8}, {}]
+        sizes = [{"image_size": 32}, {"image_size": 32, "pixels": 8}, {}, {"most": 9.0}, {"scales": 3}]
         members = [{"name": "residual_energy", "config": {"image_size": 48, **size}} for size in sizes]
         network = build_network("ensemble", {"members": members}).eval()
         images = torch.rand(2, 3, 48, 48)
         with torch.inference_mode():
             found = prepared(network)(images).logit
-            assert measured == [(2, 3, 32, 32), (2, 3, 48, 48)]
+            assert measured == [(2, 3, 32, 32), *[(2, 3, 48, 48)] * 3]
             torch.testing.assert_close(found, network(images).logit)
 
     @pytest.mark.parametrize("name", EXAMPLES)

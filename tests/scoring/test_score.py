@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from deepfake_pipeline.degrade import apply, draw_recipe
 from deepfake_pipeline.faces import GivenParams
-from deepfake_pipeline.media.images import encode_image
+from deepfake_pipeline.media.images import ImageLimits, decode_image, encode_image
+from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.media.sampling import spread
 from deepfake_pipeline.scoring import output, score
+from deepfake_pipeline.scoring.enhance import build_repair
 from deepfake_pipeline.scoring.release import packaged_release
 from deepfake_pipeline.scoring.score import FileScorer, score_files
+from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.ids import sha256_hex
 from tests.faces.films import film, scene
 
@@ -134,6 +138,38 @@ class TestSmallFaces:
         assert [face.get("reason") for face in told].count("too_small") == sum(size < int(sizes[-1]) for size in sizes)
         largest = max(faces, key=lambda face: max(face["w"], face["h"]))
         assert file["fake_probability"] == pytest.approx(largest["fake_probability"], abs=1e-6)
+
+
+@pytest.fixture
+def grainy(tmp_path):
+    face = render_face(5, 0, RenderParams(size=224)).image
+    path = tmp_path / "grainy.png"
+    path.write_bytes(encode_image(apply(draw_recipe("one", "salt_and_pepper", 3, 0), face), "png"))
+    return path
+
+
+class TestEnhancedFirst:
+    def test_what_is_judged_is_what_the_enhancer_makes_of_a_face(self, grainy, release, tmp_path):
+        enhanced = build_repair("enhancer", release)(decode_image(grainy.read_bytes(), ImageLimits()))
+        (tmp_path / "enhanced.png").write_bytes(encode_image(enhanced, "png"))
+        ((found, _), (before, _), (expected, _)) = (
+            score_files([path], release, faces="whole", enhance=flag)
+            for path, flag in ((grainy, True), (grainy, False), (tmp_path / "enhanced.png", False))
+        )
+        for name in ("fake_probability", "verdict", "sharpness", "brightness"):
+            assert found[name] == expected[name]
+        assert found["fake_probability"] != before["fake_probability"]
+        assert found["sha256"] == before["sha256"]
+
+    def test_rows_do_not_depend_on_the_number_of_workers(self, grainy, release, monkeypatch):
+        monkeypatch.setattr(score, "worth_workers", lambda seconds: True)
+        (grainy.parent / "again.png").write_bytes(grainy.read_bytes())
+        one, two = (list(score_files([grainy.parent], release, workers=n, enhance=True)) for n in (1, 2))
+        assert one == two
+
+    def test_a_release_without_an_enhancer_is_refused_before_any_work(self, grainy, release):
+        with pytest.raises(UserError, match="holds no enhancer"):
+            score_files([grainy], replace(release, enhancer=None), enhance=True)
 
 
 def test_a_release_of_given_boxes_says_what_finds_faces(folder, release, caplog):

@@ -38,6 +38,11 @@ from deepfake_pipeline.tables.errors import UserError
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write a picture of each face to, beside a map of what speaks for forgery in it.",
 )
+@click.option(
+    "--enhance",
+    is_flag=True,
+    help="Put each face through the release's enhancer first, as those that its card calls enhanced were; slower.",
+)
 @click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @env_option
@@ -51,6 +56,7 @@ def score(
     faces: Any,
     wanted: str | None,
     explain: Path | None,
+    enhance: bool,
     workers: int,
     accelerator: str,
     env: str | None,
@@ -70,7 +76,9 @@ def score(
     if output:
         out.check_output(output)
     release = find_release(wanted, data_root(metadata.project_path, env) / "06_models")
-    rows = score_files(paths, release, faces=faces, workers=workers, accelerator=accelerator, explain=explain)
+    rows = score_files(
+        paths, release, faces=faces, workers=workers, accelerator=accelerator, explain=explain, enhance=enhance
+    )
     click.echo(f"release: {release.name}", err=True)
     counts = Counter[str]()
     width = out.path_width([str(path) for path in paths], shutil.get_terminal_size().columns)

@@ -51,7 +51,7 @@ class InFloat32(nn.Module):
 
 
 class _MeasuringOnce(Ensemble):
-    """An ensemble in which members of one size share the energies, which no training changes."""
+    """An ensemble in which members that measure the same energies, which no training changes, share them."""
 
     def __init__(self, ensemble: Ensemble) -> None:
         nn.Module.__init__(self)
@@ -59,13 +59,13 @@ class _MeasuringOnce(Ensemble):
         self.register_buffer("temperatures", ensemble.temperatures, persistent=False)
 
     def judged_by_each(self, images: Tensor) -> list[DetectorOutput]:
-        outputs, energies = [], dict[int, Tensor]()
+        outputs, energies = [], dict[tuple[float, ...], Tensor]()
         for member in self.members:
             seen = self.seen_by(member, images)
             if isinstance(member, ResidualEnergy):
-                if member.image_size not in energies:
-                    energies[member.image_size] = member.energies(seen)
-                outputs.append(member(seen, energies[member.image_size]))
+                if member.measured not in energies:
+                    energies[member.measured] = member.energies(seen)
+                outputs.append(member(seen, energies[member.measured]))
             else:
                 outputs.append(member(seen))
         return outputs

@@ -18,6 +18,7 @@ from torch.nn import functional
 from deepfake_pipeline.models.detector import Detector, DetectorOutput
 from deepfake_pipeline.models.inputs import centred
 from deepfake_pipeline.models.resnet_small import ResidualBlock
+from deepfake_pipeline.tables.errors import UserError
 
 CELL = 8
 """Side in px of the blocks over which energies are means."""
@@ -34,6 +35,7 @@ _SECOND = (
 _SQUARE_3 = [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]
 _SQUARE_5 = [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2], [-1, 2, -2, 2, -1]]
 _CROSS = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
+_PAIRS = slice(16, 32)  # the filters for pairs of pixels
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class ResidualEnergyConfig:
         widths: channels of each stage; every stage but the first halves the resolution of the energies.
         depths: residual blocks of each stage.
         dropout: share dropped in training before the last layer.
+        scales: 2, filters for single pixels and for pairs of them; or 3, those for pairs on the halved picture, too.
+        most: grey levels; a residual that is stronger counts as this much, twice that on the halved picture, so that a
+            few ruined pixels do not outweigh a block; 0 = no limit.
     """
 
     image_size: int = 224
@@ -53,6 +58,14 @@ class ResidualEnergyConfig:
     widths: tuple[int, ...] = (64, 96, 128)
     depths: tuple[int, ...] = (1, 2, 2)
     dropout: float = 0.2
+    scales: int = 2
+    most: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.scales not in (2, 3):
+            raise UserError(f"scales is {self.scales}: it must be 2 or 3")
+        if not 0 <= self.most <= 255:
+            raise UserError(f"most is {self.most}: it must lie in [0, 255]")
 
 
 class ResidualEnergy(Detector):
@@ -71,7 +84,7 @@ class ResidualEnergy(Detector):
         filters = residual_filters()
         self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("scale", 2 / filters.abs().sum((1, 2, 3)).view(1, -1, 1, 1), persistent=False)
-        inputs = len(filters) + 3
+        inputs = len(filters) + 3 + (len(filters[_PAIRS]) if self.config.scales == 3 else 0)
         self.norm = nn.BatchNorm2d(inputs)
         self.branch = _pixel_branch(self.config.pixels) if self.config.pixels else None
         inputs += self.config.pixels
@@ -99,7 +112,7 @@ class ResidualEnergy(Detector):
         return DetectorOutput(self.head(self.drop(embedding)).squeeze(1), feature_map, embedding)
 
     def energies(self, images: Tensor) -> Tensor:
-        """What the network reads of images, ``(N, 35, H / 8, W / 8)`` float32.
+        """What the network reads of images, ``(N, 35, H / 8, W / 8)`` float32; of three scales 51 channels.
 
         The logarithm of the mean strength of each residual in grey levels, and the mean of each colour. Pixels are
         rounded to whole grey levels and the filters are of whole numbers, so that bfloat16, which autocast may ask
@@ -109,10 +122,27 @@ class ResidualEnergy(Detector):
         dtype: Any = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
         with torch.autocast(device, enabled=False):
             grey = (images.float() * 255).round_()
-            residuals = functional.conv2d(grey.to(dtype), self.filters.to(dtype), stride=2, padding=2)
-            strength = functional.avg_pool2d(residuals.abs_(), CELL // 2).float() * self.scale
+            most = self.config.most
+            strengths = [_strength(grey.to(dtype), self.filters, self.scale, CELL // 2, most)]
+            if self.config.scales == 3:  # means of four pixels are not whole: in float32
+                halved = functional.avg_pool2d(grey, 2)
+                pairs = self.filters[_PAIRS], self.scale[:, _PAIRS]
+                strengths.append(_strength(halved, *pairs, CELL // 4, 2 * most))
             colours = functional.avg_pool2d(grey, CELL) / 128 - 1
-            return torch.cat([torch.log(strength + _FAINT), colours], dim=1)
+            return torch.cat([torch.log(strength + _FAINT) for strength in strengths] + [colours], dim=1)
+
+    @property
+    def measured(self) -> tuple[float, ...]:
+        """What the energies depend on: networks that agree in it measure the same."""
+        return self.config.image_size, self.config.scales, self.config.most
+
+
+def _strength(grey: Tensor, filters: Tensor, scale: Tensor, block: int, most: float) -> Tensor:
+    """Mean strength of each residual in blocks of ``block`` places, in grey levels, each at most ``most`` if not 0."""
+    residuals = functional.conv2d(grey, filters.to(grey.dtype), stride=2, padding=2).abs_()
+    if most:
+        residuals = torch.minimum(residuals, (most / scale).to(residuals.dtype))
+    return functional.avg_pool2d(residuals, block).float() * scale
 
 
 def _pixel_branch(channels: int) -> nn.Sequential:

@@ -13,6 +13,7 @@ FILES_PER_BATCH = 32  # pictures that a worker decodes and then judges together
 # Orders of magnitude, in seconds on one core: they decide where work is done, never what comes out of it.
 _START = 3.0  # until a worker has loaded its libraries
 _CROP, _PICTURE, _VIDEO = 0.004, 0.04, 2.0
+_ENHANCED = 0.1
 
 
 def portions(files: Iterable[Path]) -> Iterator[list[Path]]:
@@ -22,17 +23,19 @@ def portions(files: Iterable[Path]) -> Iterator[list[Path]]:
             yield part
 
 
-def expected_work(parts: Iterable[list[Path]], *, search: bool) -> tuple[int, float]:
+def expected_work(parts: Iterable[list[Path]], *, search: bool, enhance: bool = False) -> tuple[int, float]:
     """Number of portions, and about how many seconds they take one core.
 
     Args:
         parts: what :func:`portions` gives.
         search: whether faces are looked for in pictures.
+        enhance: whether each face is enhanced.
     """
+    picture = (_PICTURE if search else _CROP) + (_ENHANCED if enhance else 0.0)
     count, seconds = 0, 0.0
     for part in parts:
         count += 1
-        seconds += _VIDEO if _is_called_video(part[0]) else len(part) * (_PICTURE if search else _CROP)
+        seconds += _VIDEO if _is_called_video(part[0]) else len(part) * picture
     return count, seconds
 
 

@@ -24,6 +24,7 @@ from deepfake_pipeline.media.paths import walk_files
 from deepfake_pipeline.media.scan import read_bytes
 from deepfake_pipeline.media.video import sample_frames
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
+from deepfake_pipeline.scoring.enhance import ENHANCER, build_repair
 from deepfake_pipeline.scoring.explain import Explainer
 from deepfake_pipeline.scoring.portions import expected_work, portions, worth_workers
 from deepfake_pipeline.scoring.release import Release
@@ -50,6 +51,7 @@ def score_files(
     workers: int = 1,
     accelerator: str = "auto",
     explain: Path | None = None,
+    enhance: bool = False,
 ) -> Iterator[Row]:
     """Score pictures, videos and folders of them.
 
@@ -67,17 +69,21 @@ def score_files(
         workers: processes; the rows do not depend on it.
         accelerator: auto, cpu or cuda.
         explain: folder for a picture of each face beside where the detector sees forgery in it; slow.
+        enhance: each face goes through the release's enhancer before it is measured and judged, as those that the
+            release's card calls enhanced did; slow.
 
     Returns:
         Rows of ``tables.schemas.SCORES``: one a face, and after the faces of each file one for the file itself; see
         :func:`scoring.verdict.file_row`.
 
     Raises:
-        UserError: the folder for explanations cannot be made; before any work. In the midst of it: a picture cannot
-            be written there.
+        UserError: the folder for explanations cannot be made, or the release holds no enhancer; before any work. In
+            the midst of it: a picture cannot be written there.
     """
+    if enhance:
+        build_repair(ENHANCER, release, accelerator)  # says here whether it can
     explainer = None if explain is None else Explainer(explain)
-    return _score(partial(_files, paths), release, faces, workers, accelerator, explainer)
+    return _score(partial(_files, paths), release, faces, workers, accelerator, explainer, enhance)
 
 
 def score_samples(
@@ -104,15 +110,16 @@ def _score(
     workers: int,
     accelerator: str,
     explainer: Explainer | None = None,
+    enhance: bool = False,
 ) -> Iterator[Row]:
     """Rows of the files, which are listed twice, for the progress bar and for the work: no list of them is held."""
-    build = partial(FileScorer, release, faces, accelerator, explainer=explainer)
+    build = partial(FileScorer, release, faces, accelerator, explainer=explainer, enhance=enhance)
     finder = release.geometry.faces.detector
     if isinstance(finder, GivenParams) and faces != "whole":
         logger.info(
             "%s was trained on the boxes of its dataset; faces are found by %s", release.name, finder.elsewhere.name
         )
-    total, seconds = expected_work(portions(files()), search=faces != "whole")
+    total, seconds = expected_work(portions(files()), search=faces != "whole", enhance=enhance)
     alone = pick_device(accelerator).type == "cuda" or not worth_workers(seconds)
     for rows in map_batches(
         portions(files()), build, workers=1 if alone else workers, description="score", total=total
@@ -129,6 +136,7 @@ class FileScorer:
         accelerator: auto, cpu or cuda.
         limits: of the files.
         explainer: writes an overlay of each face; None writes none.
+        enhance: whether each face goes through the release's enhancer first.
     """
 
     def __init__(
@@ -138,10 +146,12 @@ class FileScorer:
         accelerator: str = "auto",
         limits: ImageLimits | None = None,
         explainer: Explainer | None = None,
+        enhance: bool = False,
     ) -> None:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
         self.rule = release.rule
         self.explainer = explainer
+        self.repair = build_repair(ENHANCER, release, accelerator) if enhance else None
         self.judge = DetectorRunner(release.detector, accelerator, mixed=True)
         self.finder = None if faces == "whole" else build_detector(release.geometry.faces.detector, accelerator)
 
@@ -246,6 +256,8 @@ class FileScorer:
 
     def _measured(self, image: Image, face: Detection | None, facts: Row) -> tuple[Image, Row]:
         crop = cut(image, face, self.release.geometry)
+        if self.repair is not None:
+            crop = self.repair(crop)
         facts |= {"crop": "whole" if face is None else self.release.geometry.kind}
         facts |= {"sharpness": sharpness(crop), "brightness": brightness(crop)}
         if face is not None:
