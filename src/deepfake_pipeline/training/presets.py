@@ -106,10 +106,12 @@ _LONG: dict[str, Any] = {
     "degradations": _ON_THE_WAY,
     "severities": (1, 2, 3),
 }
-# What fine detail there is, judged alone and beside the pixels.
-_TWO_VIEWS: tuple[dict[str, Any], ...] = (
+_COARSER_TOO: dict[str, Any] = {"scales": 3, "most": 10.0}
+# What fine detail there is, judged alone, beside the pixels, and with coarser detail.
+_THREE_VIEWS: tuple[dict[str, Any], ...] = (
     {"name": "residual_energy"},
     {"name": "residual_energy", "config": {"pixels": 48}},
+    {"name": "residual_energy", "config": _COARSER_TOO},
 )
 DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
     # The rendered set: 290 faces, about a minute on two cores.
@@ -138,8 +140,8 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
             "cnn3": Tuned({"image_size": 128, "dropout": 0.3}),
             "meso4": Tuned({"dropout": 0.1}, {"max_epochs": 16, "learning_rate": 4e-3}),
             "resnet_small": Tuned({}, _LONG),
-            "residual_energy": Tuned({}, _LONG),
-            "ensemble": Tuned({"members": _TWO_VIEWS}, {**_LONG, "max_epochs": 36}),
+            "residual_energy": Tuned(_COARSER_TOO, _LONG),
+            "ensemble": Tuned({"members": _THREE_VIEWS}, {**_LONG, "max_epochs": 36}),
         },
     ),
     "full": Preset(
@@ -147,8 +149,8 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
         {
             "cnn3": Tuned({"dropout": 0.5}),
             "meso4": Tuned({"dropout": 0.1}, {"learning_rate": 8e-3}),
-            "residual_energy": Tuned({}, _LONG),
-            "ensemble": Tuned({"members": _TWO_VIEWS}, _LONG),
+            "residual_energy": Tuned(_COARSER_TOO, _LONG),
+            "ensemble": Tuned({"members": _THREE_VIEWS}, _LONG),
         },
     ),
 }
