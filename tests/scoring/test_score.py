@@ -13,6 +13,7 @@ from deepfake_pipeline.faces import GivenParams
 from deepfake_pipeline.media.images import ImageLimits, decode_image, encode_image
 from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.media.sampling import spread
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring import output, score
 from deepfake_pipeline.scoring.enhance import build_repair
 from deepfake_pipeline.scoring.release import packaged_release
@@ -160,6 +161,11 @@ class TestEnhancedFirst:
             assert found[name] == expected[name]
         assert found["fake_probability"] != before["fake_probability"]
         assert found["sha256"] == before["sha256"]
+
+    def test_it_is_what_the_evaluation_calls_enhanced(self, grainy, release):
+        face = decode_image(grainy.read_bytes(), ImageLimits())
+        router = Router.of(release.router, release.enhancer)
+        np.testing.assert_array_equal(build_repair("enhancer", release)(face), router.enhance(face[None])[0])
 
     def test_rows_do_not_depend_on_the_number_of_workers(self, grainy, release, monkeypatch):
         monkeypatch.setattr(score, "worth_workers", lambda seconds: True)
