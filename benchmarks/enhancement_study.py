@@ -1,13 +1,17 @@
 """What scoring the whole study would take: `python -m benchmarks.enhancement_study [faces]`.
 
-Cells of the papers' degradations at severity 3 are scored on rendered faces of 224 px by untrained networks (they take
-as long as trained ones), on one thread; the seconds are those of the processor, so that other work does not count.
+Cells of the papers' degradations at severity 3 are scored on rendered faces of 224 px, repaired in every way by the
+networks of the packaged release and judged by untrained detectors (they take as long as trained ones), on one thread;
+the seconds are those of the processor, so that other work does not count.
 """
 
 from __future__ import annotations
 
+import copy
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import process_time
 
@@ -17,6 +21,7 @@ from deepfake_pipeline.engine import tune_malloc, use_threads
 from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.pipelines.enhancement_study.params import EnhancementStudyParams
+from deepfake_pipeline.scoring.release import packaged_release
 from deepfake_pipeline.scoring.repairers import CLEAN, RepairParts, choose_classical
 from deepfake_pipeline.scoring.study import Cell, CellWorker, StudyPlan, Variant, _keep_faces
 from deepfake_pipeline.tables.packed import PackedFaces
@@ -24,7 +29,7 @@ from deepfake_pipeline.tables.packed import PackedFaces
 SIDE, SEVERITY, CORES = 224, 3, 2
 
 
-def main(count: int = 16) -> None:
+def main(count: int = 32) -> None:
     use_threads(1)
     tune_malloc()
     params = EnhancementStudyParams()
@@ -34,16 +39,22 @@ def main(count: int = 16) -> None:
         for name in params.detectors
         for training in ("plain", "control")
     }
-    enhancer = build_network("recurrent_unet")
-    enhancer.last.bias.data.fill_(0.1)  # else it changes nothing, and what is not changed is not judged again
-    stored = network_bytes(enhancer)
+    release = packaged_release()
+    joint = copy.deepcopy(release.enhancer)
+    joint.last.bias.data.add_(0.02)  # else its pictures would be the enhancer's, which are not judged again
+    parts = {"enhancer": release.enhancer, "joint": joint, "router": release.router}
     started = process_time()
     best = choose_classical(faces, range(4), params.degradations, [SEVERITY], seed=0, workers=1)
     choice = (process_time() - started) / 4 * params.choice_faces * len(params.severities)
     plan = StudyPlan(
         networks,
-        RepairParts(best, {"enhancer": stored, "joint": stored}, params.slow_repairs),
-        ("none", "best_classical", "enhancer", "joint"),
+        RepairParts(
+            best,
+            {name: network_bytes(network) for name, network in parts.items()},
+            params.slow_repairs,
+            choices=release.choices,
+        ),
+        params.repairs,
         params.degradations,
         (SEVERITY,),
         max(2, count * params.slow_faces // params.faces),
@@ -53,7 +64,7 @@ def main(count: int = 16) -> None:
         _keep_faces(faces, np.arange(count), Path(folder) / "faces")
         worker = CellWorker(plan, Path(folder))
         worker._chunk(Cell(CLEAN, 0), np.arange(4))  # libraries are loaded late
-        parts(worker, count)
+        tell_parts(worker)
         print(f"\n{'cell':18} ms a face   best classical")
         total = 0.0
         for name in params.degradations:
@@ -68,17 +79,24 @@ def main(count: int = 16) -> None:
     print(f"choosing classical repairs on {params.choice_faces} faces before: {choice / 60 / CORES:.1f} min")
 
 
-def parts(worker: CellWorker, count: int) -> None:
-    """Milliseconds a face of each network."""
+def tell_parts(worker: CellWorker) -> None:
+    """Print milliseconds a face of each network."""
     images = np.asarray(worker.faces.images)
     print(f"{'network':18} ms a face")
     for name in ("enhancer", "joint"):
-        started = process_time()
-        worker.repairers[name].repair(images, CLEAN, 0)
-        print(f"{name:18} {1000 * (process_time() - started) / count:9.1f}")
+        router = worker.bench.router(name)
+        told = router.chances(images)
+        _tell(name, len(images), partial(router.enhanced, images, told, lambda _, pictures: pictures))
+    _tell("classifier", len(images), partial(router.chances, images))
+    for key, judge in worker.judges.items():
+        _tell(key, len(images), partial(judge.judge, images))
+
+
+def _tell(name: str, count: int, work: Callable[[], object]) -> None:
+    work()  # once before: memory is asked for, weights are put in order
     started = process_time()
-    worker._judged(np.arange(count), images, [])
-    print(f"{'all detectors':18} {1000 * (process_time() - started) / count:9.1f}")
+    work()
+    print(f"{name:18} {1000 * (process_time() - started) / count:9.1f}")
 
 
 def rendered(count: int) -> PackedFaces:

@@ -5,10 +5,13 @@ import pytest
 
 from deepfake_pipeline.degrade import apply, draw_recipe
 from deepfake_pipeline.metrics.fidelity import psnr
+from deepfake_pipeline.models.degradation_classifier import DegradationClassifier, DegradationClassifierConfig
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.scoring.repairers import REPAIRERS, RepairParts, available, choose_classical, is_slow
+from deepfake_pipeline.restore.router import Choices, Router, filtered
+from deepfake_pipeline.scoring import repairers
+from deepfake_pipeline.scoring.repairers import REPAIRERS, RepairParts, Workbench, available, choose_classical, is_slow
 from tests.conftest import packed
 
 BEST = {"clean": {"0": "identity"}, "salt_and_pepper": {"3": "median3"}, "white_noise": {"3": "non_local_means"}}
@@ -26,19 +29,48 @@ def network():
 
 def test_none_changes_nothing(faces):
     images = np.array(faces.images)
-    assert REPAIRERS["none"](RepairParts(BEST)).repair(images, "jpeg", 3) is images
+    assert REPAIRERS["none"](Workbench(RepairParts(BEST), 8)).repair(images, "jpeg", 3) is images
 
 
 def test_the_best_classical_repair_is_the_one_that_was_chosen(faces):
     images = np.array(faces.images)
-    repaired = REPAIRERS["best_classical"](RepairParts(BEST)).repair(images, "salt_and_pepper", 3)
+    repaired = REPAIRERS["best_classical"](Workbench(RepairParts(BEST), 8)).repair(images, "salt_and_pepper", 3)
     assert np.array_equal(repaired, [REPAIRS["median3"].apply(image) for image in images])
-    assert np.array_equal(REPAIRERS["best_classical"](RepairParts(BEST)).repair(images, "clean", 0), images)
+    assert np.array_equal(
+        REPAIRERS["best_classical"](Workbench(RepairParts(BEST), 8)).repair(images, "clean", 0), images
+    )
+
+
+def test_a_filter_that_several_repairers_want_is_applied_once(faces, monkeypatch):
+    kinds = ("salt_and_pepper", "jpeg")
+    follower = build_network(
+        "recurrent_unet", {"widths": (4, 8), "steps": 1, "conditions": kinds, "repairs": ("median3", "median3")}
+    )
+    classifier = DegradationClassifier(DegradationClassifierConfig(kinds, (3,))).eval()
+    classifier.last.bias.data[1] = 50.0  # whatever it sees, it says salt and pepper
+    names = ("identity", "median3", "network")
+    psnr_of = np.tile([20.0, 25.0, 20.0], (3, 1))
+    choices = Choices(classifier.config.cells, names, psnr_of, psnr_of, faces=4, groups=2).to_json()
+    networks = {"enhancer": follower, "joint": follower, "router": classifier}
+    stored = {name: network_bytes(network) for name, network in networks.items()}
+    asked = []
+    monkeypatch.setattr(
+        repairers, "filtered", lambda name, some: asked.append((name, len(some))) or filtered(name, some)
+    )
+    bench = Workbench(RepairParts(BEST, stored, choices=choices), len(faces))
+    images = np.array(faces.images)
+    alone = filtered("median3", images)
+    assert np.array_equal(REPAIRERS["best_classical"](bench).repair(images, "salt_and_pepper", 3), alone)
+    assert np.array_equal(REPAIRERS["router"](bench).repair(images, "salt_and_pepper", 3), alone)
+    router = Router.of(classifier, follower)
+    for name in ("enhancer", "joint"):
+        assert np.array_equal(REPAIRERS[name](bench).repair(images, "salt_and_pepper", 3), router.enhance(images))
+    assert asked == [("median3", len(faces))]
 
 
 @pytest.mark.parametrize("name", ["enhancer", "joint"])
 def test_networks_are_told_nothing(faces, network, name):
-    repairer = REPAIRERS[name](RepairParts(BEST, {name: network_bytes(network)}))
+    repairer = REPAIRERS[name](Workbench(RepairParts(BEST, {name: network_bytes(network)}), 8))
     images = np.array(faces.images)
     repaired = repairer.repair(images, "jpeg", 1)
     assert np.array_equal(repaired, repairer.repair(images, "shadow", 5))

@@ -12,7 +12,7 @@ from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.router import Choices, Router
 from deepfake_pipeline.scoring.enhance import best_repair, build_repair
 from deepfake_pipeline.scoring.release import hashes_of, packaged_release, read_release, write_release
-from deepfake_pipeline.scoring.repairers import REPAIRERS, RepairParts
+from deepfake_pipeline.scoring.repairers import REPAIRERS, RepairParts, Workbench
 from deepfake_pipeline.tables.errors import UserError
 
 CONFIG = DegradationClassifierConfig(("salt_and_pepper", "jpeg"), (2, 4))
@@ -87,7 +87,7 @@ def test_the_study_repairs_by_the_router_too(release, picture):
     networks = {"enhancer": network_bytes(release.enhancer), "router": network_bytes(release.router)}
     parts = RepairParts({}, networks, choices=release.choices)
     pictures = np.stack([picture, picture[::-1]])
-    routed = REPAIRERS["router"](parts).repair(pictures, "jpeg", 3)
+    routed = REPAIRERS["router"](Workbench(parts, 8)).repair(pictures, "jpeg", 3)
     assert np.array_equal(routed, np.stack([REPAIRS["median3"].apply(one) for one in pictures]))
-    told = REPAIRERS["enhancer"](parts).repair(pictures, "jpeg", 3)
+    told = REPAIRERS["enhancer"](Workbench(parts, 8)).repair(pictures, "jpeg", 3)
     assert np.array_equal(told, Router.of(release.router, release.enhancer).enhance(pictures))

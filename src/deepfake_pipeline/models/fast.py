@@ -12,7 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deepfake_pipeline.models.detector import DetectorOutput
 from deepfake_pipeline.models.ensemble import Ensemble
-from deepfake_pipeline.models.residual_energy import ResidualEnergy
+from deepfake_pipeline.models.residual_energy import Form, ResidualEnergy
 
 _NARROW = 16  # channels: a filter that reads fewer gains nothing by bfloat16
 
@@ -51,7 +51,7 @@ class InFloat32(nn.Module):
 
 
 class _MeasuringOnce(Ensemble):
-    """An ensemble in which members that measure the same energies, which no training changes, share them."""
+    """An ensemble whose members of one size share what they see and the energies, which no training changes."""
 
     def __init__(self, ensemble: Ensemble) -> None:
         nn.Module.__init__(self)
@@ -59,15 +59,21 @@ class _MeasuringOnce(Ensemble):
         self.register_buffer("temperatures", ensemble.temperatures, persistent=False)
 
     def judged_by_each(self, images: Tensor) -> list[DetectorOutput]:
-        outputs, energies = [], dict[tuple[float, ...], Tensor]()
+        seen = {int(member.image_size): self.seen_by(member, images) for member in self.members}  # type: ignore[arg-type]
+        energies: dict[tuple[int, Form], Tensor] = {}
+        for size, pictures in seen.items():
+            measuring = [one for one in self.members if isinstance(one, ResidualEnergy) and one.image_size == size]
+            forms = list(dict.fromkeys(member.form for member in measuring))
+            if forms:
+                found = measuring[0].energies_of(pictures, forms)
+                energies |= {(size, form): one for form, one in zip(forms, found, strict=True)}
+        outputs = []
         for member in self.members:
-            seen = self.seen_by(member, images)
+            pictures = seen[int(member.image_size)]  # type: ignore[arg-type]
             if isinstance(member, ResidualEnergy):
-                if member.measured not in energies:
-                    energies[member.measured] = member.energies(seen)
-                outputs.append(member(seen, energies[member.measured]))
+                outputs.append(member(pictures, energies[member.image_size, member.form]))
             else:
-                outputs.append(member(seen))
+                outputs.append(member(pictures))
         return outputs
 
 

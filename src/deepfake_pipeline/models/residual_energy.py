@@ -8,8 +8,9 @@ what a network that starts from pixels spends most of its training on. The choic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +69,13 @@ class ResidualEnergyConfig:
             raise UserError(f"most is {self.most}: it must lie in [0, 255]")
 
 
+class Form(NamedTuple):
+    """How energies are measured, see :class:`ResidualEnergyConfig`."""
+
+    scales: int
+    most: float
+
+
 class ResidualEnergy(Detector):
     """Energies of 32 fixed high-pass filters, five residual blocks, mean and a logit.
 
@@ -118,28 +126,46 @@ class ResidualEnergy(Detector):
         rounded to whole grey levels and the filters are of whole numbers, so that bfloat16, which autocast may ask
         for, multiplies them as exactly as float32 does.
         """
+        (found,) = self.energies_of(images, [self.form])
+        return found
+
+    def energies_of(self, images: Tensor, forms: Sequence[Form]) -> list[Tensor]:
+        """The energies by each of several forms; what they have in common is computed once."""
         device = images.device.type
         dtype: Any = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
         with torch.autocast(device, enabled=False):
             grey = (images.float() * 255).round_()
-            most = self.config.most
-            strengths = [_strength(grey.to(dtype), self.filters, self.scale, CELL // 2, most)]
-            if self.config.scales == 3:  # means of four pixels are not whole: in float32
-                halved = functional.avg_pool2d(grey, 2)
-                pairs = self.filters[_PAIRS], self.scale[:, _PAIRS]
-                strengths.append(_strength(halved, *pairs, CELL // 4, 2 * most))
-            colours = functional.avg_pool2d(grey, CELL) / 128 - 1
-            return torch.cat([torch.log(strength + _FAINT) for strength in strengths] + [colours], dim=1)
+            colours = _means(grey, CELL) / 128 - 1
+            residuals = _residuals(grey.to(dtype), self.filters)
+            found = []
+            for form in forms:
+                strengths = [_strength(residuals, self.scale, CELL // 2, form.most)]
+                if form.scales == 3:  # means of four pixels are not whole: in float32
+                    halved = _residuals(_means(grey, 2), self.filters[_PAIRS])
+                    strengths.append(_strength(halved, self.scale[:, _PAIRS], CELL // 4, 2 * form.most))
+                found.append(torch.cat([torch.log(strength + _FAINT) for strength in strengths] + [colours], dim=1))
+            return found
 
     @property
-    def measured(self) -> tuple[float, ...]:
-        """What the energies depend on: networks that agree in it measure the same."""
-        return self.config.image_size, self.config.scales, self.config.most
+    def form(self) -> Form:
+        """What the energies depend on besides the images: networks that agree in it measure the same."""
+        return Form(self.config.scales, self.config.most)
 
 
-def _strength(grey: Tensor, filters: Tensor, scale: Tensor, block: int, most: float) -> Tensor:
+def _means(grey: Tensor, block: int) -> Tensor:
+    """Means of square blocks, exact of whole grey levels. A convolution: pooling crawls where channels are three."""
+    channels = grey.shape[1]
+    weights = grey.new_full((channels, 1, block, block), 1 / block**2)
+    return functional.conv2d(grey, weights, stride=block, groups=channels)
+
+
+def _residuals(grey: Tensor, filters: Tensor) -> Tensor:
+    """How strongly each filter responds, at every other place."""
+    return functional.conv2d(grey, filters.to(grey.dtype), stride=2, padding=2).abs_()
+
+
+def _strength(residuals: Tensor, scale: Tensor, block: int, most: float) -> Tensor:
     """Mean strength of each residual in blocks of ``block`` places, in grey levels, each at most ``most`` if not 0."""
-    residuals = functional.conv2d(grey, filters.to(grey.dtype), stride=2, padding=2).abs_()
     if most:
         residuals = torch.minimum(residuals, (most / scale).to(residuals.dtype))
     return functional.avg_pool2d(residuals, block).float() * scale

@@ -24,6 +24,7 @@ from deepfake_pipeline.restore.tiles import TILE, few_starts, in_tiles, repaired
 Figures = dict[str, Any]
 Chances = NDArray[np.float32]
 Cell = tuple[str, int]
+Filter = Callable[[str, NDArray[np.uint8]], NDArray[np.uint8]]
 
 NETWORK = "network"
 """The trained enhancer among the repairs."""
@@ -146,6 +147,11 @@ def choices_of(rows: Iterable[Mapping[str, Any]], cells: Sequence[Cell]) -> Choi
     return Choices(tuple(cells), repairs, means[..., 0], means[..., 1], len(faces), len(groups))
 
 
+def filtered(name: str, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures ``(N, H, W, 3)``, at least one, through a classical repair."""
+    return np.stack([REPAIRS[name].apply(picture) for picture in pictures])
+
+
 @dataclass(frozen=True)
 class Router:
     """A classifier, an enhancer, and what validation found; picklable, so that workers can be given one.
@@ -197,28 +203,35 @@ class Router:
         """Chance ``(N, C)`` of each degradation and severity, of pictures uint8 ``(N, H, W, 3)``."""
         return self._classifier.chances(pictures)
 
-    def enhanced(self, pictures: NDArray[np.uint8], chances: Chances) -> NDArray[np.uint8]:
+    def enhanced(self, pictures: NDArray[np.uint8], chances: Chances, filtered: Filter = filtered) -> NDArray[np.uint8]:
         """What the network makes of pictures ``(N, H, W, 3)``.
 
         A conditional one is told what probably ails them; one that follows gets what the repair made for that leaves.
+
+        Args:
+            pictures: of one size.
+            chances: ``(N, C)``, of what ails them.
+            filtered: does the repairs that the network follows, as :func:`filtered`.
         """
         told = self._told(chances)
         if told is None:
             return self._enhancer.enhance(pictures)
-        if self._enhancer.network.config.repairs:
-            pairs = zip(pictures, told, strict=True)
-            pictures = np.stack([self._followed(row).apply(picture) for picture, row in pairs])
-        return self._enhancer.enhance(pictures, told)
+        followed = np.array([self._followed(row) for row in told])
+        before = pictures.copy()
+        for name in set(followed) - {NOTHING}:
+            rows = followed == name
+            before[rows] = filtered(name, pictures[rows])
+        return self._enhancer.enhance(before, told)
 
     def _told(self, chances: Chances) -> Chances | None:
         """What the network is told ``(N, K)``; None if it is blind."""
         conditions = tuple(self._enhancer.network.config.conditions)
         return condition_of(chances, self.cells, conditions) if conditions else None
 
-    def _followed(self, told: Chances) -> Repair:
-        """The repair that a network which is told ``(K,)`` follows."""
+    def _followed(self, told: Chances) -> str:
+        """Name of the repair that a network which is told ``(K,)`` follows."""
         config = self._enhancer.network.config
-        return REPAIRS[config.repairs[told.argmax()] if config.repairs and told.any() else NOTHING]
+        return config.repairs[told.argmax()] if config.repairs and told.any() else NOTHING
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -267,7 +280,7 @@ class Router:
         told = self._told(chances[None])
         if told is None:
             return in_tiles(picture, lambda tile: self._enhancer.enhance(tile[None])[0])
-        before = repaired(picture, self._followed(told[0]))
+        before = repaired(picture, REPAIRS[self._followed(told[0])])
         return in_tiles(before, lambda tile: self._enhancer.enhance(tile[None], told)[0])
 
     def settled(self, pictures: Iterable[Image], name: str | None = None) -> Callable[[Image], Image]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from typing import Any, Protocol
 
@@ -19,10 +19,10 @@ from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import load_network
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.router import Choices, Router
+from deepfake_pipeline.restore.router import NETWORK, RELIT, Choices, Router, filtered
+from deepfake_pipeline.scoring.remembered import Images, Remembered
 from deepfake_pipeline.tables.packed import PackedFaces
 
-Images = NDArray[np.uint8]
 BestRepairs = Mapping[str, Mapping[str, str]]
 """Degradation, then severity as text, to the name of a classical repair; clean faces are ``clean``, ``0``."""
 
@@ -46,56 +46,6 @@ class Repairer(Protocol):
         ...
 
 
-class NoRepair:
-    """Faces as they are."""
-
-    def repair(self, images: Images, degradation: str, severity: int) -> Images:
-        """The faces themselves."""
-        return images
-
-
-class BestClassical:
-    """The classical repair that was best on validation for this degradation and severity: it is told both."""
-
-    def __init__(self, best: BestRepairs) -> None:
-        self.best = best
-
-    def repair(self, images: Images, degradation: str, severity: int) -> Images:
-        """Each face through the chosen filter."""
-        chosen = REPAIRS[self.best[degradation][str(severity)]]
-        return np.stack([chosen.apply(image) for image in images])
-
-
-class NetworkRepair:
-    """A network that is told what the classifier takes each face for, or nothing where there is no classifier."""
-
-    def __init__(self, parts: RepairParts, name: str) -> None:
-        network, classifier = parts.networks[name], parts.networks.get("router")
-        self.enhancer: Any = (
-            EnhancerRunner(load_network(network), parts.accelerator)
-            if classifier is None
-            else Router(classifier, network, None, REPAIRS, parts.accelerator)
-        )
-
-    def repair(self, images: Images, degradation: str, severity: int) -> Images:
-        """The faces through the network."""
-        enhanced: Images = self.enhancer.enhance(images)
-        return enhanced
-
-
-class RoutedRepair:
-    """For each face the repair that validation showed best for what the classifier takes it for."""
-
-    def __init__(self, parts: RepairParts) -> None:
-        classifier, enhancer = (parts.networks[name] for name in ("router", "enhancer"))
-        choices = Choices.from_json(dict(parts.choices)) if parts.choices else None
-        self.router = Router(classifier, enhancer, choices, REPAIRS, parts.accelerator)
-
-    def repair(self, images: Images, degradation: str, severity: int) -> Images:
-        """Each face by itself."""
-        return np.stack([self.router.repair(image) for image in images])
-
-
 @dataclass(frozen=True)
 class RepairParts:
     """What repairers are made of; picklable, so that it reaches every worker.
@@ -115,9 +65,106 @@ class RepairParts:
     choices: Mapping[str, Any] | None = None
 
 
-REPAIRERS: dict[str, Callable[[RepairParts], Repairer]] = {
-    NONE: lambda parts: NoRepair(),
-    "best_classical": lambda parts: BestClassical(parts.best),
+class Workbench:
+    """What repairers share: what one of them has worked out of a face, the next is given.
+
+    Args:
+        parts: what the repairers are made of.
+        most: faces whose results are kept.
+    """
+
+    def __init__(self, parts: RepairParts, most: int) -> None:
+        self.parts, self.most = parts, most
+        self._filters: dict[str, Remembered] = {}
+        self._networks: dict[str, Remembered] = {}
+
+    def filtered(self, name: str, images: Images) -> Images:
+        """The faces through a classical repair."""
+        if name not in self._filters:
+            self._filters[name] = Remembered(partial(filtered, name), self.most)
+        return self._filters[name](images)
+
+    def enhanced(self, name: str, images: Images) -> Images:
+        """The faces through a network, which is told what the classifier takes each for, if there is a classifier."""
+        if name not in self._networks:
+            self._networks[name] = Remembered(self._network(name), self.most)
+        return self._networks[name](images)
+
+    def _network(self, name: str) -> Callable[[Images], Images]:
+        if "router" not in self.parts.networks:
+            return EnhancerRunner(load_network(self.parts.networks[name]), self.parts.accelerator).enhance
+        router = self.router(name)
+        return lambda images: router.enhanced(images, self.chances(images), self.filtered)
+
+    def router(self, name: str) -> Router:
+        """The router of a network."""
+        choices = Choices.from_json(dict(self.parts.choices)) if self.parts.choices else None
+        networks = self.parts.networks
+        return Router(networks["router"], networks[name], choices, REPAIRS, self.parts.accelerator)
+
+    @cached_property
+    def chances(self) -> Remembered:
+        """What the classifier takes faces for, ``(N, C)``."""
+        return Remembered(self.router("enhancer").chances, self.most)
+
+
+class NoRepair:
+    """Faces as they are."""
+
+    def __init__(self, bench: Workbench) -> None:
+        pass
+
+    def repair(self, images: Images, degradation: str, severity: int) -> Images:
+        """The faces themselves."""
+        return images
+
+
+class BestClassical:
+    """The classical repair that was best on validation for this degradation and severity: it is told both."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+
+    def repair(self, images: Images, degradation: str, severity: int) -> Images:
+        """Each face through the chosen filter."""
+        return self.bench.filtered(self.bench.parts.best[degradation][str(severity)], images)
+
+
+class NetworkRepair:
+    """A network that is told what the classifier takes each face for, or nothing where there is no classifier."""
+
+    def __init__(self, bench: Workbench, name: str) -> None:
+        self.bench, self.name = bench, name
+
+    def repair(self, images: Images, degradation: str, severity: int) -> Images:
+        """The faces through the network."""
+        return self.bench.enhanced(self.name, images)
+
+
+class RoutedRepair:
+    """For each face the repair that validation showed best for what the classifier takes it for."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench, self.router = bench, bench.router("enhancer")
+
+    def repair(self, images: Images, degradation: str, severity: int) -> Images:
+        """Each face by itself."""
+        chances, repaired = self.bench.chances(images), np.empty_like(images)
+        chosen = np.array(self.router.choose(chances))
+        for name in np.unique(chosen):
+            faces = chosen == name
+            if name == NETWORK:
+                repaired[faces] = self.bench.enhanced("enhancer", images[faces])
+            elif name == RELIT:
+                repaired[faces] = [self.router.apply(RELIT, images[row], chances[row]) for row in np.flatnonzero(faces)]
+            else:
+                repaired[faces] = self.bench.filtered(name, images[faces])
+        return repaired
+
+
+REPAIRERS: dict[str, Callable[[Workbench], Repairer]] = {
+    NONE: NoRepair,
+    "best_classical": BestClassical,
     "enhancer": partial(NetworkRepair, name="enhancer"),
     "router": RoutedRepair,
     "joint": partial(NetworkRepair, name="joint"),

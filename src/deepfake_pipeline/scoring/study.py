@@ -10,8 +10,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,8 @@ from deepfake_pipeline.engine import map_batches, use_threads
 from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.models.run import DetectorRunner, computes_bfloat16, pick_device
 from deepfake_pipeline.models.store import load_network
-from deepfake_pipeline.scoring.repairers import CLEAN, REPAIRERS, Images, RepairParts, is_slow
+from deepfake_pipeline.scoring.remembered import Images, Remembered
+from deepfake_pipeline.scoring.repairers import CLEAN, REPAIRERS, RepairParts, Workbench, is_slow
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.tables.packed import PackedBatch, PackedFaces, PackedStream, open_packed, write_packed
 from deepfake_pipeline.tables.schemas import STUDY_SCORES
@@ -150,13 +150,13 @@ class CellWorker:
         self.plan, self.folder = plan, folder
         self.faces = open_packed(folder / "faces")
         self.slow = sampled_rows(self.faces.groups, plan.slow_faces, plan.seed)
-        self.repairers = {name: REPAIRERS[name](plan.parts) for name in plan.repairs}
-        accelerator = plan.parts.accelerator
+        self.bench = Workbench(plan.parts, FACES_AT_ONCE)
+        self.repairers = {name: REPAIRERS[name](self.bench) for name in plan.repairs}
         self.judges = {
-            key: DetectorRunner(load_network(data), accelerator)  # type: ignore[arg-type]
+            key: DetectorRunner(load_network(data), plan.parts.accelerator, mixed=True)  # type: ignore[arg-type]
             for key, data in plan.detectors.items()
         }
-        self.device = pick_device(accelerator).type
+        self.judged = Remembered(self._judged, len(plan.repairs) * FACES_AT_ONCE)
 
     def __call__(self, cell: Cell) -> str:
         """Score a cell and write it; a killed worker leaves nothing that looks finished. Returns the file's name."""
@@ -176,7 +176,6 @@ class CellWorker:
         clean = np.asarray(self.faces.images[rows])
         degraded = self._degraded(cell, rows, clean)
         found: dict[str, dict[str, Any]] = {}
-        seen: list[tuple[NDArray[np.intp], Images, NDArray[np.float32]]] = []
         for name, repairer in self.repairers.items():
             kept = np.ones(len(rows), bool)
             if is_slow(name, *cell, self.plan.parts):
@@ -184,10 +183,12 @@ class CellWorker:
             if not kept.any():
                 continue
             images = repairer.repair(degraded[kept], *cell)
-            logits = self._judged(rows[kept], images, seen)
-            seen.append((rows[kept], images, logits))
             fidelity = [psnr(one, other) for one, other in zip(clean[kept], images, strict=True)]
-            found[name] = {"rows": rows[kept], "psnr": np.array(fidelity, np.float32), "logits": logits}
+            found[name] = {
+                "rows": rows[kept],
+                "psnr": np.array(fidelity, np.float32),
+                "logits": self.judged(images).T,
+            }
         return found
 
     def _degraded(self, cell: Cell, rows: NDArray[np.intp], clean: Images) -> Images:
@@ -196,32 +197,9 @@ class CellWorker:
         recipes = [draw_recipe(self.faces.face_ids[row].decode(), *cell, self.plan.seed) for row in rows]
         return np.stack([apply(recipe, image) for recipe, image in zip(recipes, clean, strict=True)])
 
-    def _judged(
-        self,
-        rows: NDArray[np.intp],
-        images: Images,
-        seen: Sequence[tuple[NDArray[np.intp], Images, NDArray[np.float32]]],
-    ) -> NDArray[np.float32]:
-        """Logits (detectors, N); a face that an earlier repair left the same picture of is not judged again."""
-        logits = np.empty((len(self.judges), len(rows)), np.float32)
-        new = np.ones(len(rows), bool)
-        for other_rows, others, known in seen:
-            place_of = {int(row): place for place, row in enumerate(other_rows)}
-            for place in np.flatnonzero(new):
-                at = place_of.get(int(rows[place]))
-                if at is not None and np.array_equal(images[place], others[at]):
-                    logits[:, place], new[place] = known[:, at], False
-        if new.any():
-            with self._autocast():
-                judged = [judge.judge(images[new]).logit for judge in self.judges.values()]
-            logits[:, new] = np.stack(judged)
-        return logits
-
-    def _autocast(self) -> Any:
-        import torch
-
-        fast = computes_bfloat16(self.device)
-        return torch.autocast(self.device, torch.bfloat16) if fast else nullcontext()
+    def _judged(self, images: Images) -> NDArray[np.float32]:
+        """Logits ``(N, detectors)``."""
+        return np.stack([judge.judge(images).logit for judge in self.judges.values()], axis=1)
 
     def _table(self, cell: Cell, parts: Mapping[str, list[dict[str, Any]]]) -> pa.Table:
         tables = []
@@ -305,6 +283,8 @@ def _code_fingerprint() -> str:
     package = Path(__file__).parent.parent
     files = [file for room in ("degrade", "restore", "models", "metrics") for file in (package / room).glob("*.py")]
     digest = hashlib.blake2b(digest_size=8)
-    for file in sorted([*files, Path(__file__), Path(__file__).with_name("repairers.py")]):
+    for file in sorted(
+        [*files, *(Path(__file__).with_name(f"{name}.py") for name in ("study", "repairers", "remembered"))]
+    ):
         digest.update(file.read_bytes())
     return digest.hexdigest()
