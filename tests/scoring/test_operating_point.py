@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.special import expit
 from scipy.stats import binomtest
 
+from deepfake_pipeline.degrade import apply, draw_recipe
 from deepfake_pipeline.faces.geometry import CropGeometry
+from deepfake_pipeline.faces.measure import sharpness
 from deepfake_pipeline.faces.params import FaceParams
 from deepfake_pipeline.metrics.calibration import ece
+from deepfake_pipeline.models.run import DetectorRunner
 from deepfake_pipeline.models.store import build_network
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.calibration import Calibrator
 from deepfake_pipeline.scoring.conformal import NEVER, UnsureRule
 from deepfake_pipeline.scoring.params import VerdictParams
@@ -20,6 +25,7 @@ from deepfake_pipeline.scoring.release import Release, packaged_release, read_re
 from deepfake_pipeline.scoring.threshold import (
     CalibrationFaces,
     balanced_threshold,
+    choose_enhanced_verdicts,
     choose_operating_point,
     false_alarm_threshold,
     joined,
@@ -27,6 +33,7 @@ from deepfake_pipeline.scoring.threshold import (
 )
 from deepfake_pipeline.scoring.verdict import VerdictRule, file_row
 from deepfake_pipeline.tables.packed import PackedFaces
+from tests.conftest import packed
 
 
 def judged(groups: int, seed: int) -> CalibrationFaces:
@@ -126,6 +133,38 @@ def test_calibration_faces_are_clean_and_degraded_and_repeat() -> None:
         np.testing.assert_array_equal(column, np.concatenate([one, two]))
 
 
+def test_enhanced_calibration_faces_are_the_same_ones_judged_after_the_enhancer_and_measured_before(tmp_path) -> None:
+    faces = packed(tmp_path / "faces", 6, side=32)
+    release = packaged_release()
+    router = Router.of(release.router, release.enhancer, accelerator="cpu")
+    detector = build_network("meso4", {"image_size": 32})
+    options = {"degradations": ["salt_and_pepper"], "severities": [4], "accelerator": "cpu", "seed": 0}
+    params = VerdictParams(degraded_versions=1)
+    plain = judge_calibration_faces(detector, faces, params, **options)
+    enhanced = judge_calibration_faces(detector, faces, params, router=router, **options)
+    shared = judge_calibration_faces(detector, faces, params, router=router, workers=2, **options)
+    for one, two, three in zip(plain[1:], enhanced[1:], shared[1:], strict=True):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(two, three)
+    np.testing.assert_array_equal(enhanced.raw, shared.raw)
+    degraded = apply(draw_recipe(faces.face_ids[2].decode(), "salt_and_pepper", 4, 0), np.array(faces.images[2]))
+    by_hand = DetectorRunner(detector, "cpu").judge(router.enhance(degraded[None])).logit
+    assert enhanced.raw[5, 0] == pytest.approx(by_hand[0], abs=1e-4)
+    assert enhanced.sharpness[5] == sharpness(degraded)
+    assert enhanced.raw[5, 0] != pytest.approx(plain.raw[5, 0], abs=1e-4)
+
+
+def test_verdicts_on_enhanced_faces_have_margins_of_their_own_and_the_threshold_of_the_others() -> None:
+    params = VerdictParams(quality_bins=2)
+    faces = judged(800, 0)
+    point = choose_operating_point(faces, params)
+    clearer = faces._replace(raw=faces.raw + 3.0 * np.where(faces.labels == 1, 1, -1)[:, None])
+    chosen = choose_enhanced_verdicts(clearer, point, params)
+    assert chosen["verdicts"]["verdicts"] > point["verdicts"]["verdicts"]
+    same = choose_enhanced_verdicts(faces, point, params)
+    assert same == {"unsure": point["unsure"], "verdicts": point["verdicts"]}
+
+
 UNSURE = UnsureRule(0.05, (50.0,), (NEVER, 1.0), smallest=40.0)
 RULE = VerdictRule(0.5, Calibrator("temperature", 0.5), UNSURE)
 
@@ -192,9 +231,13 @@ def test_a_release_keeps_its_rule_and_older_ones_give_a_verdict_always(tmp_path)
         "new", build_network("meso4", {"image_size": 32}), geometry, 0.5, calibrator=RULE.calibrator, unsure=UNSURE
     )
     write_release(made, tmp_path)
+    assert read_release(tmp_path).rule == read_release(tmp_path).enhanced_rule == RULE
+    surer = UnsureRule(0.05, (), (0.5,))
+    write_release(replace(made, unsure_enhanced=surer), tmp_path)
     assert read_release(tmp_path).rule == RULE
+    assert read_release(tmp_path).enhanced_rule == replace(RULE, unsure=surer)
     manifest = json.loads((tmp_path / "release.json").read_text())
-    for name in ("calibrator", "unsure"):
+    for name in ("calibrator", "unsure", "unsure_enhanced"):
         del manifest[name]
     (tmp_path / "release.json").write_text(json.dumps(manifest))
     old = read_release(tmp_path).rule

@@ -15,6 +15,7 @@ from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.media.sampling import spread
 from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring import output, score
+from deepfake_pipeline.scoring.conformal import NEVER, UnsureRule
 from deepfake_pipeline.scoring.enhance import build_repair
 from deepfake_pipeline.scoring.release import packaged_release
 from deepfake_pipeline.scoring.score import FileScorer, score_files
@@ -25,7 +26,9 @@ from tests.faces.films import film, scene
 
 @pytest.fixture(scope="module")
 def release():
-    return replace(packaged_release(), unsure=None)  # a verdict each, so that there is something to compare
+    return replace(
+        packaged_release(), unsure=None, unsure_enhanced=None
+    )  # a verdict each, so that there is something to compare
 
 
 @pytest.fixture(scope="module")
@@ -157,15 +160,24 @@ class TestEnhancedFirst:
             score_files([path], release, faces="whole", enhance=flag)
             for path, flag in ((grainy, True), (grainy, False), (tmp_path / "enhanced.png", False))
         )
-        for name in ("fake_probability", "verdict", "sharpness", "brightness"):
-            assert found[name] == expected[name]
+        assert (found["fake_probability"], found["verdict"]) == (expected["fake_probability"], expected["verdict"])
         assert found["fake_probability"] != before["fake_probability"]
+        for name in ("sharpness", "brightness"):
+            assert found[name] == before[name], "of the face as it came"
         assert found["sha256"] == before["sha256"]
 
     def test_it_is_what_the_evaluation_calls_enhanced(self, grainy, release):
         face = decode_image(grainy.read_bytes(), ImageLimits())
         router = Router.of(release.router, release.enhancer)
         np.testing.assert_array_equal(build_repair("enhancer", release)(face), router.enhance(face[None])[0])
+
+    def test_a_verdict_is_given_by_the_rule_of_enhanced_faces(self, grainy, release):
+        never, always = UnsureRule(0.05, (), (NEVER,)), UnsureRule(0.05, (), (0.0,))
+        told = replace(release, unsure=never, unsure_enhanced=always)
+        verdicts = [next(score_files([grainy], told, faces="whole", enhance=flag))["verdict"] for flag in (False, True)]
+        assert verdicts[0] == "unsure" and verdicts[1] in ("real", "fake")
+        older = replace(release, unsure=never)
+        assert next(score_files([grainy], older, faces="whole", enhance=True))["verdict"] == "unsure"
 
     def test_rows_do_not_depend_on_the_number_of_workers(self, grainy, release, monkeypatch):
         monkeypatch.setattr(score, "worth_workers", lambda seconds: True)

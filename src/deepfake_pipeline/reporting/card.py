@@ -26,6 +26,7 @@ from deepfake_pipeline.models.store import network_name, parameter_count
 from deepfake_pipeline.reporting import findings
 from deepfake_pipeline.reporting.evaluation import interval_text
 from deepfake_pipeline.reporting.report import (
+    FACES_OF,
     METRIC_NAMES,
     number_text,
     percent_text,
@@ -269,6 +270,7 @@ def _markdown_template() -> jinja2.Template:
         "percent": percent_text,
         "number": number_text,
         "quality_names": quality_names,
+        "faces_of": FACES_OF,
         "title_of": lambda name: name.replace("_", " "),
     }
     return environment.get_template("card.md")

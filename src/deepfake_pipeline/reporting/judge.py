@@ -138,7 +138,7 @@ def _detection_by_condition(frame: pd.DataFrame, options: dict[str, Any]) -> tup
     The p-value of each change is DeLong's, for faces in groups, and Holm's over all degradations and severities.
     With them: the severity at which the AUROC falls under shares of its clean margin.
     """
-    hurt = frame[frame.condition != "clean"]
+    hurt = frame[frame.condition.isin(["degraded", "enhanced"])]
     faces = sorted(hurt.face_id.unique())
     clean = _aligned(frame[frame.condition == "clean"], faces)
     groups, labels = clean.group.to_numpy(), clean.label.to_numpy()

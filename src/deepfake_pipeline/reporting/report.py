@@ -77,6 +77,7 @@ def render_report(metrics: Figures, facts: Facts, pictures: Sequence[tuple[str, 
         percent=percent_text,
         number=number_text,
         quality_names=quality_names,
+        faces_of=FACES_OF,
         title=lambda name: name.replace("_", " "),
     )
 
@@ -96,6 +97,15 @@ def collect_facts(
     return Facts(study, *names, splits, dict(sorted(reasons.items())), near_duplicates.count(), in_words(certificate))
 
 
+FACES_OF = {
+    "clean": "clean faces",
+    "degraded": "degraded faces",
+    "clean_enhanced": "clean faces that are enhanced first",
+    "enhanced": "degraded faces that are enhanced first",
+}
+"""Conditions of predictions, in words."""
+
+
 def headline_sentences(metrics: Figures) -> list[str]:
     """The headline figures, each as a sentence, and what verdicts are worth where that was measured."""
     headline = metrics["headline"]
@@ -113,17 +123,17 @@ def headline_sentences(metrics: Figures) -> list[str]:
 def verdict_sentences(metrics: Mapping[str, Any]) -> list[str]:
     """On how many faces a verdict is given, how often it is wrong, and how it fares when a picture is stored anew."""
     said = []
-    for condition in ("clean", "degraded"):
+    for condition, faces in FACES_OF.items():
         figures = ((metrics.get("verdicts") or {}).get("by_condition") or {}).get(condition)
         if figures is None:
             continue
         if not figures["given"]:
-            said.append(f"On {condition} faces it gives no verdict at all: it is never sure enough.")
+            said.append(f"On {faces} it gives no verdict at all: it is never sure enough.")
             continue
         share, error, upper = percent_text(figures["share"]), percent_text(figures["error"]), figures["error_upper"]
         said.append(
-            f"On {condition} faces it gives a verdict on {share} of them and says unsure of the others; of the verdicts"
-            f" given {error} are wrong{'' if upper is None else f', under {100 * upper:.1f} % with 95 % confidence'}."
+            f"On {faces} it gives a verdict on {share} of them and says unsure of the others; of the verdicts given "
+            f"{error} are wrong{'' if upper is None else f', under {100 * upper:.1f} % with 95 % confidence'}."
         )
     stability = metrics.get("stability")
     if stability and stability["with_verdict"]:

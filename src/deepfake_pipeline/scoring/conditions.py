@@ -1,4 +1,4 @@
-"""Every judged face under every condition: clean, degraded, and degraded then restored."""
+"""Every judged face under every condition: clean and degraded, as it is and enhanced."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def predict_conditions(
     detector: nn.Module,
     router: Router,
     rule: VerdictRule,
+    enhanced_rule: VerdictRule,
     *,
     sizes: Mapping[str, float] | None = None,
     workers: int,
@@ -49,12 +50,15 @@ def predict_conditions(
 ) -> Iterator[Row]:
     """Rows of ``tables.schemas.PREDICTIONS``, by face, then condition; the same whatever the number of workers.
 
+    Sharpness is that of the face as it came, before it is enhanced: what was lost by then does not come back.
+
     Args:
         faces: to be judged.
         recipes: of those that are degraded too.
         detector: the network that judges.
         router: restores by its network, told what its classifier takes each face for.
         rule: how its log-odds become probabilities and verdicts.
+        enhanced_rule: the same on enhanced faces.
         sizes: px of the shorter side of a face's box, by face_id, where it is known.
         workers: processes.
         accelerator: auto, cpu or cuda.
@@ -62,7 +66,7 @@ def predict_conditions(
     of_face: dict[str, list[Recipe]] = {}
     for recipe in recipes:
         of_face.setdefault(recipe.face_id, []).append(recipe)
-    build = partial(_Predictor, network_bytes(detector), router, rule, accelerator)
+    build = partial(_Predictor, network_bytes(detector), router, rule, enhanced_rule, accelerator)
     on_gpu = pick_device(accelerator).type == "cuda"
     results = map_batches(
         (_case(faces, row, of_face, sizes or {}) for row in range(len(faces))),
@@ -85,40 +89,45 @@ def _case(faces: PackedFaces, row: int, of_face: dict[str, list[Recipe]], sizes:
 class _Predictor:
     """Runs in a worker: all networks, one face with all of its conditions at a time."""
 
-    def __init__(self, detector: bytes, router: Router, rule: VerdictRule, accelerator: str) -> None:
+    def __init__(
+        self, detector: bytes, router: Router, rule: VerdictRule, enhanced_rule: VerdictRule, accelerator: str
+    ) -> None:
         self.detector = DetectorRunner(load_network(detector), accelerator)  # type: ignore[arg-type]
-        self.router, self.rule = router, rule
+        self.router, self.rule, self.enhanced_rule = router, rule, enhanced_rule
 
     def __call__(self, case: Case) -> list[Row]:
-        pictures = [case.image]
-        if case.recipes:
-            degraded = np.stack([apply(recipe, case.image) for recipe in case.recipes])
-            pictures += [*degraded, *self.router.enhance(degraded)]
-        raw = logits_of_versions(self.detector, np.stack(pictures), self.rule.stability)
-        said = [self._said(*one, case.size) for one in zip(raw, pictures, strict=True)]
-        shared = {"face_id": case.face_id, "group": case.group, "label": case.label}
-        rows = [{**shared, "condition": "clean", **said[0]}]
-        conditions = [(name, recipe) for name in ("degraded", "enhanced") for recipe in case.recipes]
-        for (name, recipe), picture, of_picture in zip(conditions, pictures[1:], said[1:], strict=True):
-            rows.append(
-                {
-                    **shared,
-                    "condition": name,
-                    "degradation": recipe.degradation,
-                    "severity": recipe.severity,
-                    **of_picture,
-                    "psnr": psnr(case.image, picture),
-                    "ssim": ssim(case.image, picture),
-                }
-            )
+        given = np.stack([case.image, *(apply(recipe, case.image) for recipe in case.recipes)])
+        enhanced = self.router.enhance(given)
+        sharp = [sharpness(picture) for picture in given]
+        rows = []
+        for names, judged, rule in (
+            (("clean", "degraded"), given, self.rule),
+            (("clean_enhanced", "enhanced"), enhanced, self.enhanced_rule),
+        ):
+            raw = logits_of_versions(self.detector, judged, rule.stability)
+            for number, recipe in enumerate([None, *case.recipes]):
+                changed = recipe is not None or judged is enhanced
+                rows.append(
+                    {
+                        "face_id": case.face_id,
+                        "group": case.group,
+                        "label": case.label,
+                        "condition": names[0] if recipe is None else names[1],
+                        "degradation": None if recipe is None else recipe.degradation,
+                        "severity": None if recipe is None else recipe.severity,
+                        **_said(rule, raw[number], sharp[number], case.size),
+                        "psnr": psnr(case.image, judged[number]) if changed else None,
+                        "ssim": ssim(case.image, judged[number]) if changed else None,
+                    }
+                )
         return rows
 
-    def _said(self, raw: Floats, picture: NDArray[np.uint8], size: float | None) -> Row:
-        sharp = sharpness(picture)
-        said = self.rule.say(raw, sharp, size)
-        return {
-            "logit": float(raw[0]),
-            "fake_probability": said.fake_probability,
-            "verdict": said.verdict,
-            "sharpness": sharp,
-        }
+
+def _said(rule: VerdictRule, raw: Floats, sharp: float, size: float | None) -> Row:
+    said = rule.say(raw, sharp, size)
+    return {
+        "logit": float(raw[0]),
+        "fake_probability": said.fake_probability,
+        "verdict": said.verdict,
+        "sharpness": sharp,
+    }

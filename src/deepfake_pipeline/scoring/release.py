@@ -42,6 +42,7 @@ class Release:
         router: the classifier that tells the enhancer what ails a face, where there is one.
         choices: which repair validation showed best, as :meth:`restore.router.Choices.to_json`; None without a router.
         unsure: when no verdict is given; None gives one always, as releases did before there was such a rule.
+        unsure_enhanced: the same of faces that were enhanced first; None = as of others.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Release:
     precision: Precision = "float32"
     calibrator: Calibrator = field(default_factory=Calibrator)
     unsure: UnsureRule | None = None
+    unsure_enhanced: UnsureRule | None = None
     router: nn.Module | None = None
     choices: dict[str, Any] | None = None
 
@@ -68,6 +70,11 @@ class Release:
     def rule(self) -> VerdictRule:
         """How its log-odds become probabilities and verdicts."""
         return VerdictRule(self.threshold, self.calibrator, self.unsure)
+
+    @property
+    def enhanced_rule(self) -> VerdictRule:
+        """The same of faces that were enhanced first."""
+        return VerdictRule(self.threshold, self.calibrator, self.unsure_enhanced or self.unsure)
 
 
 def rounded_release(release: Release, precision: Precision) -> Release:
@@ -97,6 +104,7 @@ def write_release(release: Release, folder: Path) -> None:
         "threshold": release.threshold,
         "calibrator": release.calibrator.to_json(),
         "unsure": release.unsure.to_json() if release.unsure else None,
+        "unsure_enhanced": release.unsure_enhanced.to_json() if release.unsure_enhanced else None,
         "choices": release.choices,
         "geometry": release.geometry.model_dump(mode="json"),
         "sha256": {name: sha256_hex(data) for name, data in files.items()},
@@ -133,6 +141,7 @@ def read_release(folder: Path, name: str | None = None, version: str = "") -> Re
                 pages[file] = data.decode()
         geometry = CropGeometry.model_validate(manifest["geometry"])
         rule = VerdictRule.of_operating_point(manifest)
+        enhanced = manifest.get("unsure_enhanced")
     except FileNotFoundError as error:
         raise UserError(f"no release at {folder}: {Path(error.filename).name} is missing") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -150,6 +159,7 @@ def read_release(folder: Path, name: str | None = None, version: str = "") -> Re
         precision=precision,
         calibrator=rule.calibrator,
         unsure=rule.unsure,
+        unsure_enhanced=UnsureRule.from_json(enhanced) if enhanced else None,
         router=networks.get("router"),
         choices=manifest.get("choices"),
     )

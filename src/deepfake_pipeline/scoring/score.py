@@ -69,8 +69,8 @@ def score_files(
         workers: processes; the rows do not depend on it.
         accelerator: auto, cpu or cuda.
         explain: folder for a picture of each face beside where the detector sees forgery in it; slow.
-        enhance: each face goes through the release's enhancer before it is measured and judged, as those that the
-            release's card calls enhanced did; slow.
+        enhance: each face goes through the release's enhancer, after it is measured and before it is judged, as those
+            that the release's card calls enhanced did; slow.
 
     Returns:
         Rows of ``tables.schemas.SCORES``: one a face, and after the faces of each file one for the file itself; see
@@ -149,7 +149,7 @@ class FileScorer:
         enhance: bool = False,
     ) -> None:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
-        self.rule = release.rule
+        self.rule = release.enhanced_rule if enhance else release.rule
         self.explainer = explainer
         self.repair = build_repair(ENHANCER, release, accelerator) if enhance else None
         self.judge = DetectorRunner(release.detector, accelerator, mixed=True)
@@ -256,10 +256,10 @@ class FileScorer:
 
     def _measured(self, image: Image, face: Detection | None, facts: Row) -> tuple[Image, Row]:
         crop = cut(image, face, self.release.geometry)
-        if self.repair is not None:
-            crop = self.repair(crop)
         facts |= {"crop": "whole" if face is None else self.release.geometry.kind}
         facts |= {"sharpness": sharpness(crop), "brightness": brightness(crop)}
+        if self.repair is not None:
+            crop = self.repair(crop)
         if face is not None:
             facts |= dict(zip("xywh", face.box.tolist(), strict=True))
         return crop, facts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,20 +12,23 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from deepfake_pipeline.degrade.recipe import apply, draw_recipe
+from deepfake_pipeline.engine import map_batches
 from deepfake_pipeline.faces.measure import sharpness
 from deepfake_pipeline.metrics.classification import Floats
 from deepfake_pipeline.metrics.detection import detection_metrics
 from deepfake_pipeline.models import Detector
-from deepfake_pipeline.models.run import DetectorRunner
+from deepfake_pipeline.models.run import DetectorRunner, pick_device
+from deepfake_pipeline.models.store import load_network, network_bytes
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.calibration import choose_calibrator, fit_platt
-from deepfake_pipeline.scoring.conformal import learn_unsure
+from deepfake_pipeline.scoring.conformal import Learnt, learn_unsure
 from deepfake_pipeline.scoring.params import VerdictParams
 from deepfake_pipeline.scoring.stability import logits_of_versions
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.tables.packed import PackedFaces
 
-FACES_AT_ONCE = 64
+FACES_AT_ONCE = 16
 _EDGE = 1e-6  # probabilities closer to 0 or 1 count as this far
 
 
@@ -105,6 +109,8 @@ def judge_calibration_faces(
     seed: int,
     accelerator: str,
     sizes: Mapping[str, float] | None = None,
+    router: Router | None = None,
+    workers: int = 1,
 ) -> CalibrationFaces:
     """Judge calibration faces clean and degraded; what is drawn depends on the face and the seed alone.
 
@@ -117,30 +123,57 @@ def judge_calibration_faces(
         seed: of the study.
         accelerator: auto, cpu or cuda.
         sizes: px by face_id.
+        router: by whose network each version is enhanced before it is judged; None = none is. Sharpness is measured
+            before.
+        workers: processes; the result does not depend on it.
     """
-    runner = DetectorRunner(detector, accelerator)
-    parts, rows = [], []
-    for start in range(0, len(faces), FACES_AT_ONCE):
-        pictures = []
-        for row in range(start, min(start + FACES_AT_ONCE, len(faces))):
-            image, face_id = np.array(faces.images[row]), faces.face_ids[row].decode()
-            versions = [image, *_degraded(image, face_id, params.degraded_versions, degradations, severities, seed)]
-            pictures += versions
-            size = (sizes or {}).get(face_id, math.nan)
-            rows += [(row, sharpness(version), size, number == 0) for number, version in enumerate(versions)]
-        parts.append(logits_of_versions(runner, np.stack(pictures), params.stability))
-    number, sharp, size_of, clean = (np.array(column) for column in zip(*rows, strict=True))
-    return CalibrationFaces(
-        np.concatenate(parts), faces.labels[number], faces.groups[number], sharp, size_of.astype(np.float64), clean
+    draw = partial(_versions, count=params.degraded_versions, names=degradations, severities=severities, seed=seed)
+    build = partial(_CalibrationJudge, network_bytes(detector), draw, params.stability, router, accelerator)
+    chunks = [range(start, min(start + FACES_AT_ONCE, len(faces))) for start in range(0, len(faces), FACES_AT_ONCE)]
+    results = map_batches(
+        ([(faces.face_ids[row].decode(), np.array(faces.images[row])) for row in rows] for rows in chunks),
+        build,
+        workers=1 if pick_device(accelerator).type == "cuda" else workers,
+        description="calibrate",
+        total=len(chunks),
     )
+    raw, sharp = (np.concatenate(parts) for parts in zip(*results, strict=True))
+    versions = 1 + params.degraded_versions
+    row = np.repeat(np.arange(len(faces)), versions)
+    size = np.array([(sizes or {}).get(face_id.decode(), math.nan) for face_id in faces.face_ids], np.float64)
+    clean = np.tile(np.arange(versions) == 0, len(faces))
+    return CalibrationFaces(raw, faces.labels[row], faces.groups[row], sharp, size[row], clean)
 
 
-def _degraded(
-    image: NDArray[np.uint8], face_id: str, count: int, names: Sequence[str], severities: Sequence[int], seed: int
+class _CalibrationJudge:
+    """Runs in a worker: names and pictures of some faces in; raw log-odds and sharpness of their versions out."""
+
+    def __init__(
+        self,
+        detector: bytes,
+        draw: Callable[[NDArray[np.uint8], str], list[NDArray[np.uint8]]],
+        stability: bool,
+        router: Router | None,
+        accelerator: str,
+    ) -> None:
+        self.judge = DetectorRunner(load_network(detector), accelerator)  # type: ignore[arg-type]
+        self.draw, self.stability, self.router = draw, stability, router
+
+    def __call__(self, faces: Sequence[tuple[str, NDArray[np.uint8]]]) -> tuple[Floats, Floats]:
+        pictures = np.stack([version for face_id, image in faces for version in self.draw(image, face_id)])
+        sharp = np.array([sharpness(picture) for picture in pictures])
+        judged = pictures if self.router is None else self.router.enhance(pictures)
+        return logits_of_versions(self.judge, judged, self.stability), sharp
+
+
+def _versions(
+    image: NDArray[np.uint8], face_id: str, *, count: int, names: Sequence[str], severities: Sequence[int], seed: int
 ) -> list[NDArray[np.uint8]]:
+    """The face as it is, and degraded ``count`` times."""
     rng = np.random.default_rng(stable_seed("calibration", face_id, seed))
     drawn = [(int(rng.integers(len(names))), int(rng.integers(len(severities)))) for _ in range(count)]
-    return [apply(draw_recipe(face_id, names[name], severities[step], seed), image) for name, step in drawn]
+    degraded = [apply(draw_recipe(face_id, names[name], severities[step], seed), image) for name, step in drawn]
+    return [image, *degraded]
 
 
 def choose_operating_point(judged: CalibrationFaces, params: VerdictParams) -> dict[str, Any]:
@@ -158,17 +191,7 @@ def choose_operating_point(judged: CalibrationFaces, params: VerdictParams) -> d
     probability = chosen.calibrator.probability(raw).astype(np.float32)
     threshold = balanced_threshold(labels, probability)
     figures = detection_metrics(labels, probability, threshold=threshold)
-    learnt = learn_unsure(
-        judged.labels,
-        VerdictRule(threshold, chosen.calibrator).margins(judged.raw),
-        judged.sharpness,
-        judged.groups,
-        target_error=params.target_error,
-        risk=params.risk,
-        bins=params.quality_bins,
-        sizes=judged.sizes,
-        stability=params.stability,
-    )
+    learnt = _learn_unsure(judged, VerdictRule(threshold, chosen.calibrator), params)
     return {
         "rule": "best balanced accuracy on validation and calibration faces",
         "threshold": threshold,
@@ -182,6 +205,39 @@ def choose_operating_point(judged: CalibrationFaces, params: VerdictParams) -> d
         "unsure": learnt.rule.to_json(),
         "verdicts": learnt.record,
     }
+
+
+def choose_enhanced_verdicts(
+    judged: CalibrationFaces, operating_point: Mapping[str, Any], params: VerdictParams
+) -> dict[str, Any]:
+    """How sure a verdict on an enhanced face has to be; probabilities and threshold stay those of the operating point.
+
+    Enhancing changes how far a margin can be trusted, most of all on a face that was poor as it came.
+
+    Args:
+        judged: calibration faces, enhanced.
+        operating_point: what :func:`choose_operating_point` chose.
+        params: how.
+
+    Returns:
+        ``unsure``, the rule, and ``verdicts``, what it gives on the faces that chose it.
+    """
+    learnt = _learn_unsure(judged, VerdictRule.of_operating_point(operating_point), params)
+    return {"unsure": learnt.rule.to_json(), "verdicts": learnt.record}
+
+
+def _learn_unsure(judged: CalibrationFaces, rule: VerdictRule, params: VerdictParams) -> Learnt:
+    return learn_unsure(
+        judged.labels,
+        rule.margins(judged.raw),
+        judged.sharpness,
+        judged.groups,
+        target_error=params.target_error,
+        risk=params.risk,
+        bins=params.quality_bins,
+        sizes=judged.sizes,
+        stability=params.stability,
+    )
 
 
 def _false_alarms(labels: NDArray[np.int8], probability: NDArray[np.float32], rate: float) -> dict[str, Any]:

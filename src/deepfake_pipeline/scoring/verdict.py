@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal, NamedTuple
@@ -51,7 +51,7 @@ class VerdictRule:
     unsure: UnsureRule | None = None
 
     @classmethod
-    def of_operating_point(cls, point: dict[str, Any]) -> VerdictRule:
+    def of_operating_point(cls, point: Mapping[str, Any]) -> VerdictRule:
         """The rule that ``scoring.threshold.choose_operating_point`` chose; older points had a threshold alone."""
         unsure = point.get("unsure")
         return cls(

@@ -137,7 +137,7 @@ PREDICTIONS = pa.schema(
         pa.field("face_id", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
         pa.field("label", pa.int8(), nullable=False),
-        pa.field("condition", pa.string(), nullable=False),  # clean, degraded, enhanced
+        pa.field("condition", pa.string(), nullable=False),  # clean, degraded; clean_enhanced, enhanced
         pa.field("degradation", pa.string()),
         pa.field("severity", pa.int8()),
         pa.field("logit", pa.float32(), nullable=False),  # log-odds by the network, before calibration

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.degrade.recipes import recipes_of_split
 from deepfake_pipeline.faces.geometry import CropGeometry
 from deepfake_pipeline.faces.sample import face_sizes
@@ -21,8 +22,11 @@ from deepfake_pipeline.reporting.report import collect_facts, render_report
 from deepfake_pipeline.reporting.sheets import before_after_sheet, severity_sheet
 from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.conditions import predict_conditions
+from deepfake_pipeline.scoring.conformal import UnsureRule
+from deepfake_pipeline.scoring.params import VerdictParams
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.scoring.steadiness import judge_reencoded
+from deepfake_pipeline.scoring.threshold import choose_enhanced_verdicts, joined, judge_calibration_faces
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.scoring.videos import video_predictions
 from deepfake_pipeline.tables import RecordStream, Table
@@ -32,6 +36,37 @@ from deepfake_pipeline.tables.schemas import FACE_TRAITS, PREDICTIONS, REENCODED
 Drawn = tuple[bytes, dict[str, Any]]
 
 
+def calibrate_enhanced(
+    detector: Detector,
+    enhancer: nn.Module,
+    classifier: nn.Module,
+    operating_point: dict[str, Any],
+    validation_faces: PackedFaces,
+    calibration_faces: PackedFaces,
+    faces: Table,
+    params: VerdictParams,
+    degradation: DegradationParams,
+    compute: ComputeParams,
+) -> dict[str, Any]:
+    """How sure a verdict on an enhanced face has to be, by validation and calibration faces."""
+    parts = [
+        judge_calibration_faces(
+            detector,
+            part,
+            params,
+            degradations=degradation.names,
+            severities=degradation.severities,
+            seed=compute.seed,
+            accelerator=compute.accelerator,
+            sizes=face_sizes(faces, split),
+            router=Router.of(classifier, enhancer, accelerator=compute.accelerator),
+            workers=compute.workers,
+        )
+        for split, part in (("validation", validation_faces), ("calibration", calibration_faces))
+    ]
+    return choose_enhanced_verdicts(joined(parts), operating_point, params)
+
+
 def predict(
     test_faces: PackedFaces,
     recipes: Table,
@@ -39,16 +74,18 @@ def predict(
     enhancer: nn.Module,
     classifier: nn.Module,
     operating_point: dict[str, Any],
+    enhanced_verdicts: dict[str, Any],
     faces: Table,
     compute: ComputeParams,
 ) -> RecordStream:
-    """Probability and verdict of every test face: clean, degraded, and degraded then restored."""
+    """Probability and verdict of every test face: clean and degraded, as it is and enhanced."""
     rows = predict_conditions(
         test_faces,
         recipes_of_split(recipes, "test"),
         detector,
         Router.of(classifier, enhancer, accelerator=compute.accelerator),
         VerdictRule.of_operating_point(operating_point),
+        VerdictRule.of_operating_point({**operating_point, "unsure": enhanced_verdicts["unsure"]}),
         sizes=face_sizes(faces, "test"),
         workers=compute.workers,
         accelerator=compute.accelerator,
@@ -123,6 +160,7 @@ def bundle(
     choices: dict[str, Any],
     geometry: CropGeometry,
     operating_point: dict[str, Any],
+    enhanced_verdicts: dict[str, Any],
     summary: dict[str, Any],
     study: DatasetStudy,
 ) -> Release:
@@ -138,6 +176,7 @@ def bundle(
         card,
         calibrator=rule.calibrator,
         unsure=rule.unsure,
+        unsure_enhanced=UnsureRule.from_json(enhanced_verdicts["unsure"]),
         router=classifier,
         choices=choices,
     )

@@ -6,9 +6,26 @@ from deepfake_pipeline.pipelines.evaluation import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """Test faces and trained networks in; predictions, metrics, figures, report and release candidate out."""
+    """Faces and trained networks in; predictions on test faces, metrics, figures, report and release candidate out."""
     return Pipeline(
         [
+            Node(
+                nodes.calibrate_enhanced,
+                [
+                    "detector",
+                    "enhancer",
+                    "router",
+                    "operating_point",
+                    "packed_validation",
+                    "packed_calibration",
+                    "faces",
+                    "params:verdicts",
+                    "params:degradation",
+                    "params:compute",
+                ],
+                "enhanced_verdicts",
+                name="calibrate_enhanced",
+            ),
             Node(
                 nodes.predict,
                 [
@@ -18,6 +35,7 @@ def create_pipeline() -> Pipeline:
                     "enhancer",
                     "router",
                     "operating_point",
+                    "enhanced_verdicts",
                     "faces",
                     "params:compute",
                 ],
@@ -53,6 +71,7 @@ def create_pipeline() -> Pipeline:
                     "router_choices",
                     "crop_geometry",
                     "operating_point",
+                    "enhanced_verdicts",
                     "summary",
                     "params:study",
                 ],
