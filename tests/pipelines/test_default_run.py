@@ -10,6 +10,8 @@ import pytest
 from deepfake_pipeline.metrics.detection import CONFUSION_CELLS, DETECTION_METRICS
 from deepfake_pipeline.models.store import load_network, network_name
 from deepfake_pipeline.pipeline_registry import STAGES
+from deepfake_pipeline.scoring.conformal import UnsureRule
+from deepfake_pipeline.scoring.release import read_release
 from deepfake_pipeline.tables.ids import sha256_of
 from deepfake_pipeline.tables.packed import open_packed
 from deepfake_pipeline.tables.stream import ParquetTable
@@ -92,11 +94,26 @@ class TestJudgement:
         assert metrics["detection"]["auroc"]["value"] == pytest.approx(
             roc_auc_score(clean.label, clean.fake_probability)
         )
-        pairs = predictions[predictions.condition != "clean"].pivot(
+        pairs = predictions[predictions.condition.isin(["degraded", "enhanced"])].pivot(
             index=["face_id", "degradation", "severity"], columns="condition", values="psnr"
         )
         gain = (pairs.enhanced - pairs.degraded).mean()
         assert metrics["restoration"]["mean"]["psnr_gain"]["value"] == pytest.approx(gain, abs=1e-4)
+
+    def test_every_face_is_judged_as_it_is_and_enhanced_by_the_rule_of_each(self, data, metrics):
+        predictions = ParquetTable(data / "07_model_output/predictions").read()
+        counts = predictions.condition.value_counts()
+        assert counts["clean"] == counts["clean_enhanced"] == metrics["faces"]["test"]
+        assert counts["degraded"] == counts["enhanced"] > 0
+        assert set(metrics["verdicts"]["by_condition"]) == set(counts.index)
+        clean, enhanced = (
+            predictions[predictions.condition == name].set_index("face_id") for name in ("clean", "clean_enhanced")
+        )
+        assert (clean.sharpness == enhanced.sharpness[clean.index]).all(), "of the face as it came"
+        assert (clean.fake_probability != enhanced.fake_probability[clean.index]).any()
+        learnt = json.loads((data / "06_models/enhanced_verdicts.json").read_text())
+        release = read_release(data / "06_models/candidate")
+        assert release.enhanced_rule.unsure == UnsureRule.from_json(learnt["unsure"])
 
     def test_every_degradation_and_severity_is_judged(self, metrics):
         for table in ("restoration", "detection_by_condition"):

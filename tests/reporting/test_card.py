@@ -18,7 +18,7 @@ from deepfake_pipeline.models.recurrent_unet import RecurrentUNet
 from deepfake_pipeline.reporting import findings
 from deepfake_pipeline.reporting.card import CardRecords, network_facts, render_card
 from deepfake_pipeline.reporting.evaluation import interval_text
-from deepfake_pipeline.reporting.report import METRIC_NAMES
+from deepfake_pipeline.reporting.report import FACES_OF, METRIC_NAMES, percent_text
 from tests.reporting.records import UNDEFINED, detection_row, interval, metrics_of, random_records
 
 NUMBER = re.compile(r"(?<![\w.-])-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?![\w])")
@@ -70,6 +70,23 @@ def table(markdown: str, *heading: str) -> list[list[str]]:
 
 def words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def test_verdicts_are_told_of_faces_as_they_came_and_of_enhanced_ones() -> None:
+    records = random_records(1)
+    share, error = interval(0.25), interval(0.04)
+    row = {"faces": 80, "given": 20, "wrong": 1, "share": share, "error": error, "error_upper": 0.07}
+    by_condition = {name: {**row, "faces": 80 + at, "by_quality": [row]} for at, name in enumerate(FACES_OF)}
+    by_condition["enhanced"]["given"] = 0
+    verdicts = {"target_error": 0.05, "edges": [], "by_condition": by_condition}
+    markdown, html = render_card(replace(records, metrics={**(records.metrics or {}), "verdicts": verdicts}))
+    found = table(markdown, "faces", "sharpness", "number", "with a verdict", "wrong among them")
+    shown = [percent_text(share), percent_text(error)]
+    assert found == [[words, "any", str(80 + at), *shown] for at, words in enumerate(FACES_OF.values())]
+    for faces in list(FACES_OF.values())[:3]:
+        assert f"On {faces} it gives a verdict on {shown[0]} of them" in markdown
+    assert "On degraded faces that are enhanced first it gives no verdict at all" in markdown
+    assert "clean faces that are enhanced first" in html
 
 
 def test_every_table_holds_the_figures_of_the_records() -> None:
