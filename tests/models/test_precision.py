@@ -15,7 +15,7 @@ from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.models import DETECTORS
 from deepfake_pipeline.models.fast import InFloat32, prepared
 from deepfake_pipeline.models.residual_energy import ResidualEnergy
-from deepfake_pipeline.models.run import DetectorRunner, computes_bfloat16
+from deepfake_pipeline.models.run import DetectorRunner, computes_bfloat16, logits_by_each
 from deepfake_pipeline.models.store import (
     build_network,
     load_network,
@@ -189,6 +189,15 @@ class TestPrepared:
         assert mixed.mixed == computes_bfloat16("cpu") and not exact.mixed
         difference = np.abs(exact.fake_probability(faces) - mixed.fake_probability(faces))
         assert difference.max() < 0.01
+
+    def test_several_detectors_judge_what_each_judges_alone(self, trained, faces):
+        others = [build_network("meso4", {"image_size": 64}), build_network("cnn3", {"image_size": 64})]
+        runners = [DetectorRunner(network, "cpu") for network in (*others, trained)]
+        together = logits_by_each(runners, faces)
+        assert together.shape == (3, len(faces))
+        for found, runner in zip(together, runners, strict=True):
+            np.testing.assert_array_equal(found, runner.judge(faces).logit)
+        assert logits_by_each(runners, faces[:0]).shape == (3, 0)
 
     def test_a_face_is_judged_the_same_alone_and_among_others(self, trained, faces):
         runner = DetectorRunner(trained, "cpu", mixed=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -52,7 +53,8 @@ class NetworkRunner:
         self.device = pick_device(accelerator)
         self.network: Any = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _batches(self, pictures: NDArray[np.uint8], size: int | None) -> list[torch.Tensor]:
+    def batches(self, pictures: NDArray[np.uint8], size: int | None) -> list[torch.Tensor]:
+        """The pictures as the network reads them, at most ``BATCH`` at a time; ``size`` as of ``inputs.to_network``."""
         return [
             to_network(torch.from_numpy(np.array(pictures[at : at + BATCH])).to(self.device), size)
             for at in range(0, len(pictures), BATCH)
@@ -81,20 +83,36 @@ class DetectorRunner(NetworkRunner):
         super().__init__(prepared(network, mixed=self.mixed), accelerator)
         self.image_size = network.image_size
 
-    @torch.inference_mode()
     def judge(self, pictures: NDArray[np.uint8]) -> Judged:
         """Logit and probability of each picture of uint8 ``(N, H, W, 3)``."""
-        parts = [torch.zeros(0)]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
-            for at in range(0, len(pictures), BATCH):
-                (batch,) = self._batches(pictures[at : at + BATCH], self.image_size)
-                parts.append(self.network(batch).logit.float().cpu())
-        logit = torch.cat(parts)
-        return Judged(logit.numpy(), torch.sigmoid(logit).numpy())
+        (logit,) = logits_by_each([self], pictures)
+        return Judged(logit, torch.sigmoid(torch.from_numpy(logit)).numpy())
 
     def fake_probability(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probability ``(N,)`` that each picture of uint8 ``(N, H, W, 3)`` is forged."""
         return self.judge(pictures).fake_probability
+
+
+@torch.inference_mode()
+def logits_by_each(judges: Sequence[DetectorRunner], pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Logits ``(judges, N)`` of pictures uint8 ``(N, H, W, 3)``, which are brought to each size once.
+
+    Args:
+        judges: at least one, all on the same device.
+        pictures: of one size.
+    """
+    parts = [torch.zeros(len(judges), 0)]
+    for at in range(0, len(pictures), BATCH):
+        seen: dict[int, torch.Tensor] = {}
+        logits = []
+        for judge in judges:
+            if judge.image_size not in seen:
+                (seen[judge.image_size],) = judge.batches(pictures[at : at + BATCH], judge.image_size)
+            with torch.autocast(judge.device.type, torch.bfloat16, enabled=judge.mixed):
+                logits.append(judge.network(seen[judge.image_size]).logit.float().cpu())
+        parts.append(torch.stack(logits))
+    found: NDArray[np.float32] = torch.cat(parts, dim=1).numpy()
+    return found
 
 
 class EnhancerRunner(NetworkRunner):

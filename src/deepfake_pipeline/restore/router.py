@@ -316,14 +316,14 @@ class ClassifierRunner(NetworkRunner):
     @torch.inference_mode()
     def chances(self, pictures: NDArray[np.uint8]) -> Chances:
         """``(N, C)`` of uint8 ``(N, H, W, 3)``."""
-        parts = [self.network(batch).cells.softmax(dim=1).cpu().numpy() for batch in self._batches(pictures, None)]
+        parts = [self.network(batch).cells.softmax(dim=1).cpu().numpy() for batch in self.batches(pictures, None)]
         return np.concatenate(parts)
 
     @torch.inference_mode()
     def relit(self, picture: Image) -> Image:
         """A picture RGB uint8 (H, W, 3), of any size, without the shadow that is estimated on a thumbnail of it."""
         side, (height, width) = self.network.light.config.side, picture.shape[:2]
-        (batch,) = self._batches(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)[None], None)
+        (batch,) = self.batches(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)[None], None)
         shade, relit = self.network.light(batch), np.empty_like(picture)
         for top in range(0, height, TILE):
             rows = slice(top, top + TILE)

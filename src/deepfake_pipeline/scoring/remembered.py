@@ -37,4 +37,6 @@ class Remembered:
 
     @staticmethod
     def _key(picture: Images) -> bytes:
-        return hashlib.blake2b(picture.tobytes(), digest_size=16, key=str(picture.shape).encode()).digest()
+        digest = hashlib.sha256(str(picture.shape).encode())
+        digest.update(picture.tobytes())
+        return digest.digest()

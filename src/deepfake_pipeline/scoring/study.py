@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from deepfake_pipeline.degrade import apply, draw_recipe
 from deepfake_pipeline.engine import map_batches, use_threads
 from deepfake_pipeline.metrics.fidelity import psnr
-from deepfake_pipeline.models.run import DetectorRunner, computes_bfloat16, pick_device
+from deepfake_pipeline.models.run import DetectorRunner, computes_bfloat16, logits_by_each, pick_device
 from deepfake_pipeline.models.store import load_network
 from deepfake_pipeline.scoring.remembered import Images, Remembered
 from deepfake_pipeline.scoring.repairers import CLEAN, REPAIRERS, RepairParts, Workbench, is_slow
@@ -199,7 +199,7 @@ class CellWorker:
 
     def _judged(self, images: Images) -> NDArray[np.float32]:
         """Logits ``(N, detectors)``."""
-        return np.stack([judge.judge(images).logit for judge in self.judges.values()], axis=1)
+        return logits_by_each(list(self.judges.values()), images).T
 
     def _table(self, cell: Cell, parts: Mapping[str, list[dict[str, Any]]]) -> pa.Table:
         tables = []
