@@ -52,23 +52,29 @@ class JpegDeblocking(Repair):
         rows, columns = -(-height // 8) + 1, -(-width // 8) + 1
         below, beyond = 8 * rows - height, 8 * columns - width
         around = cv2.copyMakeBorder(plane, 8, below, 8, beyond, cv2.BORDER_REFLECT)
-        least = (np.float32(self.threshold) * steps)[:, None, :]
-        least[0, 0, 0] = 0  # the mean of a block stays
+        smallest = np.float32(self.threshold) * steps
+        smallest[0, 0] = 0  # the mean of a block stays
+        across = 8 * columns
+        least = np.tile(smallest, columns)
         total, weight = np.zeros_like(around), np.zeros_like(around)
         for down in range(0, 8, self.stride):
             strip = slice(down, down + 8 * rows)
             vertical = _BASIS @ around[strip].reshape(rows, 8, -1)
             kept = np.zeros_like(vertical)
+            of_rows = np.zeros((rows, vertical.shape[2]), np.float32)
             for along in range(0, 8, self.stride):
-                span = slice(along, along + 8 * columns)
-                blocks = vertical[..., span].reshape(rows, 8, columns, 8) @ _BASIS.T
+                span = slice(along, along + across)
+                # one product of two matrices: numpy would multiply a stack of blocks one by one
+                blocks = (vertical[..., span].reshape(-1, 8) @ _BASIS.T).reshape(rows, 8, across)
                 large = np.abs(blocks) >= least
-                share = np.float32(1) / large.sum(axis=(1, 3), dtype=np.float32)
+                count = large.sum(axis=1, dtype=np.uint8).reshape(rows, columns, 8).sum(axis=2, dtype=np.float32)
+                share = np.repeat(1 / count, 8, axis=1)
                 blocks *= large
-                blocks *= share[:, None, :, None]
-                kept[..., span] += (blocks @ _BASIS).reshape(rows, 8, -1)
-                weight[strip, span] += np.repeat(np.repeat(share, 8, axis=0), 8, axis=1)
+                blocks *= share[:, None, :]
+                kept[..., span] += (blocks.reshape(-1, 8) @ _BASIS).reshape(rows, 8, across)
+                of_rows[:, span] += share
             total[strip] += (_BASIS.T @ kept).reshape(8 * rows, -1)
+            weight[strip] += np.repeat(of_rows, 8, axis=0)
         inside = slice(8, 8 + height), slice(8, 8 + width)
         return total[inside] / weight[inside]
 
