@@ -70,7 +70,6 @@ def calibrate(
             seed=compute.seed,
             accelerator=compute.accelerator,
             sizes=face_sizes(faces, split),
-            workers=compute.workers,
         )
         for split, part in (("validation", validation_faces), ("calibration", calibration_faces))
     ]
