@@ -92,11 +92,13 @@ class DegradationClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Diagnosis:
         """What is told of ``(N, 3, H, W)``."""
-        x = torch.cat([images * 2 - 1, self.high_pass(images)], dim=1)
+        x = self.high_pass.with_colours(images)
         seen = []
         for stage in self.stages:
             x = stage(x)
-            spread, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)
+            places = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # torch.var_mean crawls where channels come last
+            mean = places.mean(dim=1)
+            spread = (places - mean[:, None]).square().mean(dim=1)
             seen += [mean, (spread + 1e-4).sqrt()]
         cells: Tensor = self.last(functional.relu(self.hidden(self.norm(torch.cat(seen, dim=1))))).float()
         of_degradations = cells[:, 1:].reshape(len(cells), -1, len(self.config.severities)).logsumexp(dim=2)
@@ -126,5 +128,13 @@ class HighPass(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """``(N, 5, H, W)`` in [-1, 1]."""
-        padded = functional.pad(images, (1, 1, 1, 1), mode="reflect")
-        return (functional.conv2d(padded, self.kernels.to(images.dtype)) * self.gain).clamp(-1, 1)
+        return self.with_colours(images)[:, 3:]
+
+    def with_colours(self, images: Tensor) -> Tensor:
+        """``(N, 8, H, W)``: the colours brought to [-1, 1], then the differences."""
+        itself = torch.zeros_like(self.kernels[:3])
+        itself[range(3), range(3), 1, 1] = 2
+        bias = self.kernels.new_tensor([-1.0] * 3 + [0.0] * self.channels)
+        with torch.autocast(images.device.type, enabled=False):  # bfloat16 would round the pixels
+            padded = functional.pad(images.float(), (1, 1, 1, 1), mode="reflect")
+            return functional.conv2d(padded, torch.cat([itself, self.kernels * self.gain]), bias).clamp(-1, 1)

@@ -44,8 +44,8 @@ def fused(network: Enhancer, dtype: torch.dtype) -> Enhancer:
             made.set_submodule(name, _Upward(module, dtype))
         elif isinstance(module, ConvNormAct) and ".first" not in name:
             made.set_submodule(name, _Layer(module, dtype))
-        elif isinstance(module, nn.PixelUnshuffle) and dtype is torch.bfloat16:
-            made.set_submodule(name, _Fold(module.downscale_factor))
+        elif isinstance(module, nn.PixelUnshuffle):
+            made.set_submodule(name, _Fold(module.downscale_factor, dtype))
     made.last = _Convolution(made.last, nn.Identity(), dtype)
     fast: Enhancer = made.to(memory_format=torch.channels_last)
     return fast
@@ -81,8 +81,10 @@ class _Convolution(nn.Module):
         super().__init__()
         weight, bias = _with_norm(conv, norm)
         plain = weight.to(dtype, memory_format=torch.channels_last)
-        # In the order in which oneDNN reads it, so that it need not be sorted anew for every picture.
-        packed = torch.ops.mkldnn._reorder_convolution_weight(plain, [1, 1], [1, 1], [1, 1], 1)
+        # In the order in which oneDNN reads it, so that it need not be sorted anew for every picture. Not in float32:
+        # there the order fits pictures of one size alone, and for others oneDNN takes a kernel four times as slow.
+        packs = dtype is not torch.float32
+        packed = torch.ops.mkldnn._reorder_convolution_weight(plain, [1, 1], [1, 1], [1, 1], 1) if packs else plain
         self.dtype, self.weight = dtype, packed
         self.bias = None if bias is None else bias.to(dtype)
 
@@ -120,15 +122,15 @@ class _Upward(nn.Module):
 
 
 class _Fold(nn.Module):
-    """Pixels folded by a convolution with ones and zeros: rounded to bfloat16 on the way, and four times as fast."""
+    """Pixels folded by a convolution with ones and zeros: in ``dtype`` on the way, and up to four times as fast."""
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, side: int, dtype: torch.dtype) -> None:
         super().__init__()
         places = torch.eye(3 * side * side).reshape(-1, 3, side, side)
-        self.side, self.places = side, places.to(torch.bfloat16, memory_format=torch.channels_last)
+        self.side, self.places = side, places.to(dtype, memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.conv2d(x.to(torch.bfloat16), self.places, stride=self.side)
+        return functional.conv2d(x.to(self.places.dtype), self.places, stride=self.side)
 
 
 class _Layer(nn.Module):
