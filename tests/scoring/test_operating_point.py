@@ -28,7 +28,6 @@ from deepfake_pipeline.scoring.threshold import (
     choose_enhanced_verdicts,
     choose_operating_point,
     false_alarm_threshold,
-    joined,
     judge_calibration_faces,
 )
 from deepfake_pipeline.scoring.verdict import VerdictRule, file_row
@@ -119,7 +118,7 @@ def test_calibration_faces_are_clean_and_degraded_and_repeat() -> None:
     sizes = {"b-000000-00": 44.0}
     params = VerdictParams(degraded_versions=2)
     first, again, other = (
-        judge_calibration_faces(detector, faces, params, seed=seed, sizes=sizes, **options) for seed in (0, 0, 1)
+        judge_calibration_faces(detector, [(faces, sizes)], params, seed=seed, **options) for seed in (0, 0, 1)
     )
     assert first.clean.tolist() == [True, False, False] * 3
     assert first.labels.tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1]
@@ -127,9 +126,9 @@ def test_calibration_faces_are_clean_and_degraded_and_repeat() -> None:
     assert np.array_equal(first.raw, again.raw)
     assert np.array_equal(first.raw[first.clean], other.raw[other.clean])
     assert not np.array_equal(first.raw, other.raw)
-    both = joined([first, other])
-    assert both.clean.sum() == 6
-    for column, one, two in zip(both, first, other, strict=True):
+    both = judge_calibration_faces(detector, [(faces, {}), (faces, sizes)], params, seed=0, **options)
+    assert both.clean.sum() == 6 and np.isnan(both.sizes[:9]).all()
+    for column, one, two in zip(both, first._replace(sizes=np.full(9, np.nan)), first, strict=True):
         np.testing.assert_array_equal(column, np.concatenate([one, two]))
 
 
@@ -140,9 +139,9 @@ def test_enhanced_calibration_faces_are_the_same_ones_judged_after_the_enhancer_
     detector = build_network("meso4", {"image_size": 32})
     options = {"degradations": ["salt_and_pepper"], "severities": [4], "accelerator": "cpu", "seed": 0}
     params = VerdictParams(degraded_versions=1)
-    plain = judge_calibration_faces(detector, faces, params, **options)
-    enhanced = judge_calibration_faces(detector, faces, params, router=router, **options)
-    shared = judge_calibration_faces(detector, faces, params, router=router, workers=2, **options)
+    plain = judge_calibration_faces(detector, [(faces, {})], params, **options)
+    enhanced = judge_calibration_faces(detector, [(faces, {})], params, router=router, **options)
+    shared = judge_calibration_faces(detector, [(faces, {})], params, router=router, workers=2, **options)
     for one, two, three in zip(plain[1:], enhanced[1:], shared[1:], strict=True):
         np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(two, three)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -94,21 +94,15 @@ class CalibrationFaces(NamedTuple):
     clean: NDArray[np.bool_]
 
 
-def joined(parts: Sequence[CalibrationFaces]) -> CalibrationFaces:
-    """Faces of several splits as those of one."""
-    return CalibrationFaces(*map(np.concatenate, zip(*parts, strict=True)))
-
-
 def judge_calibration_faces(
     detector: Detector,
-    faces: PackedFaces,
+    splits: Sequence[tuple[PackedFaces, Mapping[str, float]]],
     params: VerdictParams,
     *,
     degradations: Sequence[str],
     severities: Sequence[int],
     seed: int,
     accelerator: str,
-    sizes: Mapping[str, float] | None = None,
     router: Router | None = None,
     workers: int = 1,
 ) -> CalibrationFaces:
@@ -116,33 +110,42 @@ def judge_calibration_faces(
 
     Args:
         detector: the network.
-        faces: of one split.
+        splits: their faces, and px of the shorter side of a face's box by face_id, where it is known.
         params: how many versions.
         degradations: to draw from.
         severities: to draw from.
         seed: of the study.
         accelerator: auto, cpu or cuda.
-        sizes: px by face_id.
         router: by whose network each version is enhanced before it is judged; None = none is. Sharpness is measured
             before.
         workers: processes; the result does not depend on it.
     """
     draw = partial(_versions, count=params.degraded_versions, names=degradations, severities=severities, seed=seed)
     build = partial(_CalibrationJudge, network_bytes(detector), draw, params.stability, router, accelerator)
-    chunks = [range(start, min(start + FACES_AT_ONCE, len(faces))) for start in range(0, len(faces), FACES_AT_ONCE)]
     results = map_batches(
-        ([(faces.face_ids[row].decode(), np.array(faces.images[row])) for row in rows] for rows in chunks),
+        _chunks(splits),
         build,
         workers=1 if pick_device(accelerator).type == "cuda" else workers,
         description="calibrate",
-        total=len(chunks),
+        total=sum(-(-len(faces) // FACES_AT_ONCE) for faces, _ in splits),
     )
     raw, sharp = (np.concatenate(parts) for parts in zip(*results, strict=True))
+    labels, groups = (np.concatenate([getattr(faces, name) for faces, _ in splits]) for name in ("labels", "groups"))
+    size = [sizes.get(face_id.decode(), math.nan) for faces, sizes in splits for face_id in faces.face_ids]
     versions = 1 + params.degraded_versions
-    row = np.repeat(np.arange(len(faces)), versions)
-    size = np.array([(sizes or {}).get(face_id.decode(), math.nan) for face_id in faces.face_ids], np.float64)
-    clean = np.tile(np.arange(versions) == 0, len(faces))
-    return CalibrationFaces(raw, faces.labels[row], faces.groups[row], sharp, size[row], clean)
+    row = np.repeat(np.arange(len(labels)), versions)
+    clean = np.tile(np.arange(versions) == 0, len(labels))
+    return CalibrationFaces(raw, labels[row], groups[row], sharp, np.array(size, np.float64)[row], clean)
+
+
+def _chunks(
+    splits: Sequence[tuple[PackedFaces, Mapping[str, float]]],
+) -> Iterator[list[tuple[str, NDArray[np.uint8]]]]:
+    """Names and pictures of the faces, some at a time."""
+    for faces, _ in splits:
+        for start in range(0, len(faces), FACES_AT_ONCE):
+            rows = range(start, min(start + FACES_AT_ONCE, len(faces)))
+            yield [(faces.face_ids[row].decode(), np.array(faces.images[row])) for row in rows]
 
 
 class _CalibrationJudge:

@@ -17,7 +17,7 @@ from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
 from deepfake_pipeline.pipelines.training_params import network_to_start_from, runtime
 from deepfake_pipeline.reporting.training import history_chart
 from deepfake_pipeline.scoring.params import VerdictParams
-from deepfake_pipeline.scoring.threshold import choose_operating_point, joined, judge_calibration_faces
+from deepfake_pipeline.scoring.threshold import choose_operating_point, judge_calibration_faces
 from deepfake_pipeline.tables import Table
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.detector import train_detector
@@ -60,20 +60,19 @@ def calibrate(
     compute: ComputeParams,
 ) -> dict[str, Any]:
     """Calibrator, thresholds and margins of the verdict, chosen on validation and calibration faces."""
-    parts = [
-        judge_calibration_faces(
-            detector,
-            part,
-            params,
-            degradations=degradation.names,
-            severities=degradation.severities,
-            seed=compute.seed,
-            accelerator=compute.accelerator,
-            sizes=face_sizes(faces, split),
-        )
-        for split, part in (("validation", validation_faces), ("calibration", calibration_faces))
-    ]
-    return choose_operating_point(joined(parts), params)
+    judged = judge_calibration_faces(
+        detector,
+        [
+            (part, face_sizes(faces, split))
+            for split, part in (("validation", validation_faces), ("calibration", calibration_faces))
+        ],
+        params,
+        degradations=degradation.names,
+        severities=degradation.severities,
+        seed=compute.seed,
+        accelerator=compute.accelerator,
+    )
+    return choose_operating_point(judged, params)
 
 
 def draw_history(history: History) -> tuple[bytes, dict[str, object]]:

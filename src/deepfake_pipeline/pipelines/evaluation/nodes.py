@@ -26,7 +26,7 @@ from deepfake_pipeline.scoring.conformal import UnsureRule
 from deepfake_pipeline.scoring.params import VerdictParams
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.scoring.steadiness import judge_reencoded
-from deepfake_pipeline.scoring.threshold import choose_enhanced_verdicts, joined, judge_calibration_faces
+from deepfake_pipeline.scoring.threshold import choose_enhanced_verdicts, judge_calibration_faces
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.scoring.videos import video_predictions
 from deepfake_pipeline.tables import RecordStream, Table
@@ -49,22 +49,21 @@ def calibrate_enhanced(
     compute: ComputeParams,
 ) -> dict[str, Any]:
     """How sure a verdict on an enhanced face has to be, by validation and calibration faces."""
-    parts = [
-        judge_calibration_faces(
-            detector,
-            part,
-            params,
-            degradations=degradation.names,
-            severities=degradation.severities,
-            seed=compute.seed,
-            accelerator=compute.accelerator,
-            sizes=face_sizes(faces, split),
-            router=Router.of(classifier, enhancer, accelerator=compute.accelerator),
-            workers=compute.workers,
-        )
-        for split, part in (("validation", validation_faces), ("calibration", calibration_faces))
-    ]
-    return choose_enhanced_verdicts(joined(parts), operating_point, params)
+    judged = judge_calibration_faces(
+        detector,
+        [
+            (part, face_sizes(faces, split))
+            for split, part in (("validation", validation_faces), ("calibration", calibration_faces))
+        ],
+        params,
+        degradations=degradation.names,
+        severities=degradation.severities,
+        seed=compute.seed,
+        accelerator=compute.accelerator,
+        router=Router.of(classifier, enhancer, accelerator=compute.accelerator),
+        workers=compute.workers,
+    )
+    return choose_enhanced_verdicts(judged, operating_point, params)
 
 
 def predict(
