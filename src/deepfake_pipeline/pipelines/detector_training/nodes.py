@@ -9,15 +9,15 @@ from torch import nn
 
 from deepfake_pipeline.degrade.params import DegradationParams
 from deepfake_pipeline.faces.geometry import CropGeometry
-from deepfake_pipeline.faces.sample import face_sizes
 from deepfake_pipeline.forge.self_blend import blender_for
 from deepfake_pipeline.models import Detector
+from deepfake_pipeline.pipelines.calibration_faces import judged_splits
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.detector_training.params import DetectorParams
 from deepfake_pipeline.pipelines.training_params import network_to_start_from, runtime
 from deepfake_pipeline.reporting.training import history_chart
 from deepfake_pipeline.scoring.params import VerdictParams
-from deepfake_pipeline.scoring.threshold import choose_operating_point, judge_calibration_faces
+from deepfake_pipeline.scoring.threshold import choose_operating_point
 from deepfake_pipeline.tables import Table
 from deepfake_pipeline.tables.packed import PackedFaces
 from deepfake_pipeline.training.detector import train_detector
@@ -60,18 +60,7 @@ def calibrate(
     compute: ComputeParams,
 ) -> dict[str, Any]:
     """Calibrator, thresholds and margins of the verdict, chosen on validation and calibration faces."""
-    judged = judge_calibration_faces(
-        detector,
-        [
-            (part, face_sizes(faces, split))
-            for split, part in (("validation", validation_faces), ("calibration", calibration_faces))
-        ],
-        params,
-        degradations=degradation.names,
-        severities=degradation.severities,
-        seed=compute.seed,
-        accelerator=compute.accelerator,
-    )
+    judged = judged_splits(detector, validation_faces, calibration_faces, faces, params, degradation, compute)
     return choose_operating_point(judged, params)
 
 

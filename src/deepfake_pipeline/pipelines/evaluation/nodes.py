@@ -13,6 +13,7 @@ from deepfake_pipeline.faces.sample import face_sizes
 from deepfake_pipeline.faces.traits import face_traits
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.models import Detector
+from deepfake_pipeline.pipelines.calibration_faces import judged_splits
 from deepfake_pipeline.pipelines.compute import ComputeParams
 from deepfake_pipeline.pipelines.evaluation.params import EvaluationParams
 from deepfake_pipeline.reporting import evaluation as charts
@@ -26,7 +27,7 @@ from deepfake_pipeline.scoring.conformal import UnsureRule
 from deepfake_pipeline.scoring.params import VerdictParams
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.scoring.steadiness import judge_reencoded
-from deepfake_pipeline.scoring.threshold import choose_enhanced_verdicts, judge_calibration_faces
+from deepfake_pipeline.scoring.threshold import choose_enhanced_verdicts
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.scoring.videos import video_predictions
 from deepfake_pipeline.tables import RecordStream, Table
@@ -49,20 +50,8 @@ def calibrate_enhanced(
     compute: ComputeParams,
 ) -> dict[str, Any]:
     """How sure a verdict on an enhanced face has to be, by validation and calibration faces."""
-    judged = judge_calibration_faces(
-        detector,
-        [
-            (part, face_sizes(faces, split))
-            for split, part in (("validation", validation_faces), ("calibration", calibration_faces))
-        ],
-        params,
-        degradations=degradation.names,
-        severities=degradation.severities,
-        seed=compute.seed,
-        accelerator=compute.accelerator,
-        router=Router.of(classifier, enhancer, accelerator=compute.accelerator),
-        workers=compute.workers,
-    )
+    router = Router.of(classifier, enhancer, accelerator=compute.accelerator)
+    judged = judged_splits(detector, validation_faces, calibration_faces, faces, params, degradation, compute, router)
     return choose_enhanced_verdicts(judged, operating_point, params)
 
 
