@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from deepfake_pipeline.reporting.breakdowns import break_down
-from deepfake_pipeline.reporting.judge import falls_under
+from deepfake_pipeline.reporting.judge import _enhancing_clean, falls_under
+from deepfake_pipeline.reporting.report import clean_sentences
 from deepfake_pipeline.reporting.verdicts import (
     false_alarm_figures,
     stability_figures,
@@ -70,6 +71,25 @@ def test_figures_of_a_part_are_those_of_its_faces() -> None:
     real = part[part.label == 0]
     assert row["false_alarms"]["value"] == pytest.approx((real.fake_probability >= 0.6).mean())
     assert row["faces"] == len(part)
+
+
+def test_a_loss_by_enhancing_clean_faces_is_found_whatever_their_order() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    clean = described()[["group", "label", "fake_probability"]].assign(condition="clean")
+    clean["face_id"] = [f"{number:04d}" for number in range(len(clean))]
+    rng = np.random.default_rng(0)
+    blurred = np.clip(clean.fake_probability + rng.normal(0, 0.5, len(clean)), 0, 1)
+    enhanced = clean.assign(condition="clean_enhanced", fake_probability=blurred).sample(frac=1, random_state=0)
+    found = _enhancing_clean(pd.concat([clean, enhanced]), OPTIONS)
+    assert found is not None and _enhancing_clean(clean, OPTIONS) is None
+    before, after = (roc_auc_score(part.label, part.fake_probability) for part in (clean, enhanced))
+    assert found["clean"]["value"] == pytest.approx(before)
+    assert found["enhanced"]["value"] == pytest.approx(after)
+    assert found["change"]["value"] == pytest.approx(after - before) and found["change"]["high"] < 0
+    (sentence,) = clean_sentences({"enhancing_clean": found})
+    assert sentence.startswith("Enhancing a clean face first changes the AUROC by -0.") and "hurts" in sentence
+    assert clean_sentences({}) == clean_sentences({"enhancing_clean": None}) == []
 
 
 def verdicts(given: int, wrong: int, faces: int = 200) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from deepfake_pipeline.reporting.evaluation import interval_text
 from deepfake_pipeline.reporting.report import (
     FACES_OF,
     METRIC_NAMES,
+    clean_sentences,
     number_text,
     percent_text,
     quality_names,
@@ -271,6 +272,7 @@ def _markdown_template() -> jinja2.Template:
         "number": number_text,
         "quality_names": quality_names,
         "faces_of": FACES_OF,
+        "clean_sentences": clean_sentences,
         "title_of": lambda name: name.replace("_", " "),
     }
     return environment.get_template("card.md")

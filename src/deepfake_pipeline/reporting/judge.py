@@ -93,6 +93,7 @@ def judge(
         "breakdowns": break_down(_described(clean, traits), edges, threshold, options),
         "videos": _videos(videos, threshold, options),
         "detection_by_condition": detection,
+        "enhancing_clean": _enhancing_clean(frame, options),
         "severity_limits": limits,
         "restoration": restoration,
     }
@@ -176,6 +177,21 @@ def _detection_by_condition(frame: pd.DataFrame, options: dict[str, Any]) -> tup
         one["p_holm"] = p
     means = {name: _mean(bootstraps) for name, bootstraps in every.items()}
     return {**table, "mean": _changes(on_clean, means["degraded"], means["enhanced"])}, limits
+
+
+def _enhancing_clean(frame: pd.DataFrame, options: dict[str, Any]) -> Figures | None:
+    """AUROC on all clean faces, as they are and enhanced first, and the paired change; None where none was enhanced."""
+    clean, enhanced = (frame[frame.condition == name] for name in ("clean", "clean_enhanced"))
+    if not len(enhanced):
+        return None
+    faces = sorted(clean.face_id)
+    labels, groups = (_aligned(clean, faces)[name].to_numpy() for name in ("label", "group"))
+    before, after = (
+        cluster_bootstrap(partial(auroc, labels, _aligned(part, faces).fake_probability.to_numpy()), groups, **options)
+        for part in (clean, enhanced)
+    )
+    figures = {"clean": before, "enhanced": after, "change": after.minus(before)}
+    return {name: as_json(bootstrap.interval()) for name, bootstrap in figures.items()}
 
 
 def _severity_limits(severities: Sequence[float], curve: Sequence[Bootstrap]) -> Figures:

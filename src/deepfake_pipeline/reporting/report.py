@@ -116,8 +116,18 @@ def headline_sentences(metrics: Figures) -> list[str]:
         f"On degraded faces the enhancer changes the PSNR by {interval_text(gain, 2)} dB, compared with doing nothing.",
         f"Enhancing a degraded face first changes the detector's AUROC by {interval_text(change)} on average: "
         f"{verdict(change)}.",
+        *clean_sentences(metrics),
         *verdict_sentences(metrics),
     ]
+
+
+def clean_sentences(metrics: Mapping[str, Any]) -> list[str]:
+    """What enhancing does to faces that nothing ails, where that was measured."""
+    figures = metrics.get("enhancing_clean")
+    if figures is None:
+        return []
+    change = figures["change"]
+    return [f"Enhancing a clean face first changes the AUROC by {interval_text(change)}: {verdict(change)}."]
 
 
 def verdict_sentences(metrics: Mapping[str, Any]) -> list[str]:
