@@ -29,16 +29,14 @@ def network():
 
 def test_none_changes_nothing(faces):
     images = np.array(faces.images)
-    assert REPAIRERS["none"](Workbench(RepairParts(BEST), 8)).repair(images, "jpeg", 3) is images
+    assert REPAIRERS["none"](Workbench(RepairParts(BEST))).repair(images, "jpeg", 3) is images
 
 
 def test_the_best_classical_repair_is_the_one_that_was_chosen(faces):
     images = np.array(faces.images)
-    repaired = REPAIRERS["best_classical"](Workbench(RepairParts(BEST), 8)).repair(images, "salt_and_pepper", 3)
+    repaired = REPAIRERS["best_classical"](Workbench(RepairParts(BEST))).repair(images, "salt_and_pepper", 3)
     assert np.array_equal(repaired, [REPAIRS["median3"].apply(image) for image in images])
-    assert np.array_equal(
-        REPAIRERS["best_classical"](Workbench(RepairParts(BEST), 8)).repair(images, "clean", 0), images
-    )
+    assert np.array_equal(REPAIRERS["best_classical"](Workbench(RepairParts(BEST))).repair(images, "clean", 0), images)
 
 
 def test_a_filter_that_several_repairers_want_is_applied_once(faces, monkeypatch):
@@ -57,7 +55,7 @@ def test_a_filter_that_several_repairers_want_is_applied_once(faces, monkeypatch
     monkeypatch.setattr(
         repairers, "filtered", lambda name, some: asked.append((name, len(some))) or filtered(name, some)
     )
-    bench = Workbench(RepairParts(BEST, stored, choices=choices), len(faces))
+    bench = Workbench(RepairParts(BEST, stored, choices=choices))
     images = np.array(faces.images)
     alone = filtered("median3", images)
     assert np.array_equal(REPAIRERS["best_classical"](bench).repair(images, "salt_and_pepper", 3), alone)
@@ -70,7 +68,7 @@ def test_a_filter_that_several_repairers_want_is_applied_once(faces, monkeypatch
 
 @pytest.mark.parametrize("name", ["enhancer", "joint"])
 def test_networks_are_told_nothing(faces, network, name):
-    repairer = REPAIRERS[name](Workbench(RepairParts(BEST, {name: network_bytes(network)}), 8))
+    repairer = REPAIRERS[name](Workbench(RepairParts(BEST, {name: network_bytes(network)})))
     images = np.array(faces.images)
     repaired = repairer.repair(images, "jpeg", 1)
     assert np.array_equal(repaired, repairer.repair(images, "shadow", 5))

@@ -87,7 +87,7 @@ def test_the_study_repairs_by_the_router_too(release, picture):
     networks = {"enhancer": network_bytes(release.enhancer), "router": network_bytes(release.router)}
     parts = RepairParts({}, networks, choices=release.choices)
     pictures = np.stack([picture, picture[::-1]])
-    routed = REPAIRERS["router"](Workbench(parts, 8)).repair(pictures, "jpeg", 3)
+    routed = REPAIRERS["router"](Workbench(parts)).repair(pictures, "jpeg", 3)
     assert np.array_equal(routed, np.stack([REPAIRS["median3"].apply(one) for one in pictures]))
-    told = REPAIRERS["enhancer"](Workbench(parts, 8)).repair(pictures, "jpeg", 3)
+    told = REPAIRERS["enhancer"](Workbench(parts)).repair(pictures, "jpeg", 3)
     assert np.array_equal(told, Router.of(release.router, release.enhancer).enhance(pictures))

@@ -105,6 +105,25 @@ def test_equal_pictures_have_equal_scores(scored):
     assert np.array_equal(none, identity)
 
 
+def test_what_a_worker_did_before_changes_nothing_that_is_computed_together(scored, plan, faces, tmp_path, monkeypatch):
+    study._keep_faces(faces, ROWS, tmp_path / "faces")
+    worker = study.CellWorker(plan, tmp_path)
+    together = []
+    judge = study.logits_by_each
+    monkeypatch.setattr(
+        study, "logits_by_each", lambda judges, images: together.append(len(images)) or judge(judges, images)
+    )
+    cell = study.Cell("jpeg", 2)
+    first = worker._chunk(cell, ROWS)
+    once = list(together)
+    worker._chunk(study.Cell("clean", 0), ROWS)
+    together.clear()
+    again = worker._chunk(cell, ROWS)
+    assert together == once == [20, 20], "as they are and enhanced; the best filter is none"
+    for name, found in first.items():
+        assert np.array_equal(found["logits"], again[name]["logits"])
+
+
 def test_the_number_of_workers_changes_nothing(scored, faces, plan, tmp_path):
     assert table_of(faces, plan, tmp_path, workers=2).equals(scored)
 

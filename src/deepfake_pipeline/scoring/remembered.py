@@ -1,4 +1,4 @@
-"""What was worked out of a picture is not worked out again as long as it is remembered."""
+"""What was worked out of a picture is not worked out again until it is forgotten."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ Images = NDArray[np.uint8]
 
 
 class Remembered:
-    """A function of pictures, each judged by itself, that keeps its last results.
+    """A function of pictures, each judged by itself, that keeps its results until :meth:`forget`.
 
     Args:
         compute: from uint8 ``(N, H, W, 3)``, N at least 1, to an array of N results.
-        most: results that are kept.
     """
 
-    def __init__(self, compute: Callable[[Images], NDArray[Any]], most: int) -> None:
-        self.compute, self.most = compute, most
+    def __init__(self, compute: Callable[[Images], NDArray[Any]]) -> None:
+        self.compute = compute
         self._known: dict[bytes, Any] = {}
+
+    def forget(self) -> None:
+        """Know nothing, as at first."""
+        self._known.clear()
 
     def __call__(self, pictures: Images) -> NDArray[Any]:
         """The results of N pictures, at least one, as a new array."""
@@ -30,10 +33,7 @@ class Remembered:
         new = {key: place for place, key in enumerate(keys) if key not in self._known}
         if new:
             self._known.update(zip(new, self.compute(pictures[list(new.values())]), strict=True))
-        found = np.stack([self._known[key] for key in keys])
-        for key in list(self._known)[: -self.most]:
-            del self._known[key]
-        return found
+        return np.stack([self._known[key] for key in keys])
 
     @staticmethod
     def _key(picture: Images) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import product
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import load_network
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.router import NETWORK, RELIT, Choices, Router, filtered
+from deepfake_pipeline.restore.router import NETWORK, RELIT, Chances, Choices, Router, filtered
 from deepfake_pipeline.scoring.remembered import Images, Remembered
 from deepfake_pipeline.tables.packed import PackedFaces
 
@@ -70,25 +70,33 @@ class Workbench:
 
     Args:
         parts: what the repairers are made of.
-        most: faces whose results are kept.
     """
 
-    def __init__(self, parts: RepairParts, most: int) -> None:
-        self.parts, self.most = parts, most
-        self._filters: dict[str, Remembered] = {}
-        self._networks: dict[str, Remembered] = {}
+    def __init__(self, parts: RepairParts) -> None:
+        self.parts = parts
+        self._made: dict[tuple[str, str], Remembered] = {}
+
+    def forget(self) -> None:
+        """Keep nothing of the faces so far."""
+        for remembered in self._made.values():
+            remembered.forget()
 
     def filtered(self, name: str, images: Images) -> Images:
         """The faces through a classical repair."""
-        if name not in self._filters:
-            self._filters[name] = Remembered(partial(filtered, name), self.most)
-        return self._filters[name](images)
+        return self._remembered("filter", name, lambda: partial(filtered, name))(images)
 
     def enhanced(self, name: str, images: Images) -> Images:
         """The faces through a network, which is told what the classifier takes each for, if there is a classifier."""
-        if name not in self._networks:
-            self._networks[name] = Remembered(self._network(name), self.most)
-        return self._networks[name](images)
+        return self._remembered("network", name, lambda: self._network(name))(images)
+
+    def chances(self, images: Images) -> Chances:
+        """What the classifier takes faces for, ``(N, C)``."""
+        return self._remembered("classifier", "", lambda: self.router("enhancer").chances)(images)
+
+    def _remembered(self, kind: str, name: str, make: Callable[[], Callable[[Images], NDArray[Any]]]) -> Remembered:
+        if (kind, name) not in self._made:
+            self._made[kind, name] = Remembered(make())
+        return self._made[kind, name]
 
     def _network(self, name: str) -> Callable[[Images], Images]:
         if "router" not in self.parts.networks:
@@ -101,11 +109,6 @@ class Workbench:
         choices = Choices.from_json(dict(self.parts.choices)) if self.parts.choices else None
         networks = self.parts.networks
         return Router(networks["router"], networks[name], choices, REPAIRS, self.parts.accelerator)
-
-    @cached_property
-    def chances(self) -> Remembered:
-        """What the classifier takes faces for, ``(N, C)``."""
-        return Remembered(self.router("enhancer").chances, self.most)
 
 
 class NoRepair:

@@ -150,13 +150,13 @@ class CellWorker:
         self.plan, self.folder = plan, folder
         self.faces = open_packed(folder / "faces")
         self.slow = sampled_rows(self.faces.groups, plan.slow_faces, plan.seed)
-        self.bench = Workbench(plan.parts, FACES_AT_ONCE)
+        self.bench = Workbench(plan.parts)
         self.repairers = {name: REPAIRERS[name](self.bench) for name in plan.repairs}
         self.judges = {
             key: DetectorRunner(load_network(data), plan.parts.accelerator, mixed=True)  # type: ignore[arg-type]
             for key, data in plan.detectors.items()
         }
-        self.judged = Remembered(self._judged, len(plan.repairs) * FACES_AT_ONCE)
+        self.judged = Remembered(self._judged)
 
     def __call__(self, cell: Cell) -> str:
         """Score a cell and write it; a killed worker leaves nothing that looks finished. Returns the file's name."""
@@ -173,6 +173,8 @@ class CellWorker:
 
     def _chunk(self, cell: Cell, rows: NDArray[np.intp]) -> dict[str, dict[str, Any]]:
         """Rows, PSNR and logits of some faces, by repair."""
+        self.bench.forget()  # what a worker did before must not change what is computed together
+        self.judged.forget()
         clean = np.asarray(self.faces.images[rows])
         degraded = self._degraded(cell, rows, clean)
         found: dict[str, dict[str, Any]] = {}
