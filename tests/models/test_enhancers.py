@@ -101,7 +101,11 @@ def test_layer_norm_is_over_the_channels_of_each_pixel():
 
 
 @pytest.mark.skipif(not fused.is_available(), reason="torch without oneDNN")
-@pytest.mark.parametrize("config", [{}, FOLDED, {**FOLDED, "conditions": TOLD}], ids=["paper", "folded", "told"])
+@pytest.mark.parametrize(
+    "config",
+    [{}, FOLDED, {**FOLDED, "conditions": TOLD}, {"conditions": TOLD}],
+    ids=["paper", "folded", "told", "told and normalised"],
+)
 def test_a_fused_network_is_the_network(config):
     network = random_network("recurrent_unet", config)
     fast = fused.fused(network, torch.float32)

@@ -10,10 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load as load_tensors
 from torch import nn
+from torch.nn import functional
 
 from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.models import DETECTORS
 from deepfake_pipeline.models.fast import InFloat32, prepared
+from deepfake_pipeline.models.pooling import pooled
 from deepfake_pipeline.models.residual_energy import ResidualEnergy
 from deepfake_pipeline.models.run import DetectorRunner, computes_bfloat16, logits_by_each
 from deepfake_pipeline.models.store import (
@@ -121,6 +123,15 @@ class TestFloat16:
             stored_precision(network_bytes(settled("meso4"), precision="float16").replace(b"float16", b"float99"))
 
 
+@pytest.mark.parametrize("side", [2, 3, 4])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_pooled_is_max_pool(side, layout):
+    images = torch.randn(2, 5, 13, 16).to(memory_format=layout)
+    found = pooled(images, side)
+    assert torch.equal(found, functional.max_pool2d(images, side))
+    assert found.is_contiguous(memory_format=layout)
+
+
 class TestPrepared:
     def test_every_detector_has_an_example(self):
         assert set(EXAMPLES) == set(DETECTORS)
@@ -137,6 +148,28 @@ class TestPrepared:
         assert network_bytes(network) == before
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(delicate, expected, atol=1e-4, rtol=1e-4)
+
+    @pytest.mark.parametrize("name", ["cnn3", "meso4", "mesoinception4"])
+    def test_pooling_before_the_rest_gives_the_same_bits(self, name):
+        network = settled(name)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):  # the least is the greatest then
+                nn.init.normal_(module.weight)
+        images = torch.rand(3, 3, network.image_size, network.image_size)
+        ready = prepared(network)
+        assert not any(isinstance(module, nn.MaxPool2d) for module in ready.modules())
+        with torch.inference_mode():
+            expected, found = network(images), ready(images)
+        assert torch.equal(found.feature_map, expected.feature_map)
+        assert torch.equal(found.logit, expected.logit)
+
+    @pytest.mark.parametrize("pool", [nn.MaxPool2d(3, stride=2, padding=1), nn.MaxPool2d(2, ceil_mode=True)])
+    def test_pooling_that_takes_values_twice_or_from_outside_stays(self, pool):
+        layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), pool)
+        images = torch.rand(2, 3, 13, 16)
+        ready = prepared(layers)
+        assert any(isinstance(module, nn.MaxPool2d) for module in ready.modules())
+        assert torch.equal(ready(images), layers(images))
 
     def test_normalisation_is_gone_and_pixels_are_read_in_float32(self):
         ready = prepared(

@@ -92,6 +92,12 @@ def test_a_filter_is_slow_where_it_is_chosen():
     assert not is_slow("enhancer", "white_noise", 3, parts)
 
 
+def test_a_way_of_repairing_is_slow_everywhere():
+    parts = RepairParts(BEST, slow=("joint",))
+    assert is_slow("joint", "white_noise", 3, parts) and is_slow("joint", "clean", 0, parts)
+    assert not is_slow("best_classical", "white_noise", 3, parts)
+
+
 def test_the_choice_is_the_highest_mean_psnr_by_hand(faces):
     chosen = choose_classical(faces, [0, 1, 5], ["salt_and_pepper"], [4], seed=3, workers=1)
     recipes = {row: draw_recipe(faces.face_ids[row].decode(), "salt_and_pepper", 4, 3) for row in (0, 1, 5)}

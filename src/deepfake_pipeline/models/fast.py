@@ -1,4 +1,4 @@
-"""A trained network made ready to judge many pictures: fewer layers, and bfloat16 where it does no harm."""
+"""A trained network made ready to judge many pictures: fewer layers, less to do, and bfloat16 where it does no harm."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deepfake_pipeline.models.detector import DetectorOutput
 from deepfake_pipeline.models.ensemble import Ensemble
+from deepfake_pipeline.models.pooling import Pool, pooled
 from deepfake_pipeline.models.residual_energy import Form, ResidualEnergy
 
 _NARROW = 16  # channels: a filter that reads fewer gains nothing by bfloat16
@@ -19,6 +21,9 @@ _NARROW = 16  # channels: a filter that reads fewer gains nothing by bfloat16
 
 def prepared(network: nn.Module, *, mixed: bool = False) -> nn.Module:
     """A copy for inference: batch normalisation folded into the convolution before it, equal measurements made once.
+
+    Where a convolution, what rectifies and normalises each value, and a pooling follow each other, the pooling comes
+    second: the rest then has a quarter of the values or fewer, and the result is the same to the bit.
 
     Args:
         network: stays as it is.
@@ -30,6 +35,11 @@ def prepared(network: nn.Module, *, mixed: bool = False) -> nn.Module:
     for module in list(ready.modules()):
         if isinstance(module, nn.Sequential):
             _fold(module)
+            _pool_early(module)
+    for parent, name, child in list(_children(ready)):
+        if _parts(child):
+            side: Any = child.kernel_size
+            setattr(parent, name, Pool(side))
     if mixed:
         for parent, name, child in list(_children(ready)):
             if _is_delicate(child):
@@ -75,6 +85,51 @@ class _MeasuringOnce(Ensemble):
             else:
                 outputs.append(member(pictures))
         return outputs
+
+
+class _Pooled(nn.Module):
+    """Convolution, ReLU, normalisation and pooling, of which the pooling comes second.
+
+    A channel whose scale is negative is largest where its convolution is smallest: it is pooled with its sign changed.
+    """
+
+    signs: Tensor
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d | None, side: int) -> None:
+        super().__init__()
+        self.conv, self.norm, self.side = conv, norm, side
+        falls = torch.zeros(conv.out_channels, dtype=torch.bool) if norm is None else norm.weight.detach() < 0
+        self.turned = bool(falls.any())
+        self.register_buffer("signs", torch.where(falls, -1.0, 1.0)[:, None, None], persistent=False)
+        for values in (conv.weight, conv.bias):
+            if self.turned and values is not None:
+                values.data[falls] *= -1
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = pooled(self.conv(x), self.side)
+        x = functional.relu(x * self.signs if self.turned else x)
+        out: Tensor = x if self.norm is None else self.norm(x)
+        return out
+
+
+def _pool_early(layers: nn.Sequential) -> None:
+    """Let the pooling of convolution, ReLU, normalisation (which may be missing) and pooling come second."""
+    for place in range(len(layers) - 2):
+        conv, act, third = list(layers)[place : place + 3]
+        norm = third if isinstance(third, nn.BatchNorm2d) and place + 3 < len(layers) else None
+        last = place + (2 if norm is None else 3)
+        pool: Any = layers[last]
+        if isinstance(conv, nn.Conv2d) and isinstance(act, nn.ReLU) and _parts(pool):
+            layers[place] = _Pooled(conv, norm, pool.kernel_size)
+            for passed in range(place + 1, last + 1):
+                layers[passed] = nn.Identity()
+
+
+def _parts(pool: Any) -> bool:
+    """Whether a layer is a maximum pooling that takes each value at most once, and all of them from inside."""
+    if not isinstance(pool, nn.MaxPool2d) or not isinstance(pool.kernel_size, int):
+        return False
+    return (pool.stride, pool.padding, pool.dilation, pool.ceil_mode) == (pool.kernel_size, 0, 1, False)
 
 
 def _fold(layers: nn.Sequential) -> None:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from deepfake_pipeline.models.enhancer import Enhancer
+from deepfake_pipeline.models.pooling import Pool
 from deepfake_pipeline.models.recurrent_unet import ConvNormAct, RecurrentBlock, Upward
 
 TOLERANCE = 0.5 / 255
@@ -46,6 +47,8 @@ def fused(network: Enhancer, dtype: torch.dtype) -> Enhancer:
             made.set_submodule(name, _Layer(module, dtype))
         elif isinstance(module, nn.PixelUnshuffle):
             made.set_submodule(name, _Fold(module.downscale_factor, dtype))
+        elif isinstance(module, nn.MaxPool2d):
+            made.set_submodule(name, Pool(2))
     made.last = _Convolution(made.last, nn.Identity(), dtype)
     fast: Enhancer = made.to(memory_format=torch.channels_last)
     return fast
@@ -88,16 +91,29 @@ class _Convolution(nn.Module):
         self.dtype, self.weight = dtype, packed
         self.bias = None if bias is None else bias.to(dtype)
 
-    def forward(self, x: Tensor, then: str = "none", how: str = "") -> Tensor:
-        """The convolution; ``then`` is what oneDNN computes on its result, ``how`` that is approximated."""
+    def forward(self, x: Tensor, then: str = "none", how: str = "", film: Tensor | None = None) -> Tensor:
+        """The convolution.
+
+        Args:
+            x: features.
+            then: what oneDNN computes on the result.
+            how: that is approximated.
+            film: what scales and shifts the channels before that, ``(2 C,)`` as :class:`models.enhancer.Film` computes
+                it: it becomes part of the weights, which have to be plain, in float32.
+        """
+        weight, bias = self.weight, self.bias
+        if film is not None:
+            scale, shift = film.chunk(2)
+            weight = weight * (1 + scale)[:, None, None, None]
+            bias = shift if bias is None else bias * (1 + scale) + shift
         result: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x.to(self.dtype), self.weight, self.bias, [1, 1], [1, 1], [1, 1], 1, then, [], how
+            x.to(self.dtype), weight, bias, [1, 1], [1, 1], [1, 1], 1, then, [], how
         )
         return result
 
-    def with_gelu(self, x: Tensor) -> Tensor:
-        """The convolution and an exact GELU."""
-        result: Tensor = self(x, "gelu", "none")
+    def with_gelu(self, x: Tensor, film: Tensor | None = None) -> Tensor:
+        """The convolution, what is told if anything, and an exact GELU."""
+        result: Tensor = self(x, "gelu", "none", film)
         return result
 
 
@@ -143,6 +159,10 @@ class _Layer(nn.Module):
     def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
         if self.film.linear is None or told is None or not told.any():
             return self.conv.with_gelu(x)
+        if self.conv.dtype is torch.float32:  # each picture has weights of its own
+            films = self.film.linear(told)
+            made = [self.conv.with_gelu(x[row : row + 1], film) for row, film in enumerate(films)]
+            return made[0] if len(made) == 1 else torch.cat(made)
         return functional.gelu(self.film(self.conv(x), told))
 
 

@@ -57,6 +57,7 @@ class RecurrentUNet(Enhancer):
             RecurrentBlock(inputs, outputs, steps, normalise, told)
             for inputs, outputs in zip((colours, *widths), widths, strict=False)
         )
+        self.pool = nn.MaxPool2d(2)
         upward = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.up = nn.ModuleList(Upward(inputs, outputs, normalise) for inputs, outputs in upward)
         self.merge = nn.ModuleList(
@@ -75,7 +76,7 @@ class RecurrentUNet(Enhancer):
         x = self.folded(x) if fold > 1 else x
         skips: list[Tensor] = []
         for level, block in enumerate(self.down):
-            x = block(x if level == 0 else functional.max_pool2d(x, 2), told)
+            x = block(x if level == 0 else self.pool(x), told)
             skips.append(x)
         bottom = skips.pop()
         for up, merge in zip(self.up, self.merge, strict=True):

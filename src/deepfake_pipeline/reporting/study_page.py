@@ -54,6 +54,6 @@ def settings_of(parameters: Mapping[str, Any], best: Mapping[str, Mapping[str, s
         "degraded afresh in each epoch, with the study's degradations",
         "enhancer trained with a detector": f"{parameters['detectors'][0]}, plain, seed {parameters['seeds'][0]}",
         "classical filters": "; ".join(filters),
-        "slow filters": f"{slow.replace('_', ' ')}, on {parameters['slow_faces']} faces at most",
+        "slow repairs": f"{slow.replace('_', ' ')}, on {parameters['slow_faces']} faces at most",
         "bootstrap": f"{parameters['resamples']} resamples of groups",
     }

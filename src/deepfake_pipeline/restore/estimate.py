@@ -178,17 +178,22 @@ def jpeg_quality(image: Image) -> int | None:
     Args:
         image: RGB uint8 (H, W, 3); of a large one the middle is read.
     """
-    coefficients, steps = _block_coefficients(image), _quality_steps()
+    coefficients = _block_coefficients(image)
     kept = np.abs(coefficients) > _NOT_ZERO
     if kept.sum() < _FEWEST_COEFFICIENTS:
         return None
-    likelihood = np.empty(len(steps))
-    for row, step in enumerate(steps):
-        apart = np.abs(coefficients - step * np.rint(coefficients / step)) / _ROUNDING
-        likelihood[row] = np.mean((np.log(step) - np.minimum(apart**2, 9.0) / 2)[kept])
+    values, tables, column = coefficients[kept], _quality_steps(), np.nonzero(kept)[1]
+    likelihood = np.empty(len(tables))
+    for row, (table, logarithms) in enumerate(zip(tables, np.log(tables), strict=True)):
+        apart = _apart(values, table[column])
+        likelihood[row] = np.mean(logarithms[column] - np.minimum(apart**2, 9.0) / 2)
     best = int(np.argmax(likelihood))
-    apart = np.abs(coefficients - steps[best] * np.rint(coefficients / steps[best]))
-    return best + 1 if np.mean(apart[kept] < 3 * _ROUNDING) > 0.5 else None
+    return best + 1 if np.mean(_apart(values, tables[best][column]) < 3) > 0.5 else None
+
+
+def _apart(values: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far values are from a multiple of their step, in deviations that rounding pixels causes."""
+    return np.abs(values - step * np.rint(values / step)) / np.float32(_ROUNDING)
 
 
 _NOT_ZERO, _ROUNDING, _FEWEST_COEFFICIENTS = 1.5, 0.6, 50

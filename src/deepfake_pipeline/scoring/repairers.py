@@ -53,7 +53,7 @@ class RepairParts:
     Attributes:
         best: classical repair by degradation and severity.
         networks: safetensors of a network by the name of the repairer that uses it.
-        slow: classical repairs that are done to a part of the faces only.
+        slow: classical repairs, and repairers, that work on a part of the faces only.
         accelerator: auto, cpu or cuda.
         choices: of the router, as JSON; None without one.
     """
@@ -196,7 +196,7 @@ def available(wanted: Sequence[str], given: Mapping[str, Any]) -> tuple[str, ...
 
 def is_slow(name: str, degradation: str, severity: int, parts: RepairParts) -> bool:
     """Whether a repairer works on a part of the faces only, under this condition."""
-    return name == "best_classical" and parts.best[degradation][str(severity)] in parts.slow
+    return name in parts.slow or (name == "best_classical" and parts.best[degradation][str(severity)] in parts.slow)
 
 
 def choose_classical(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
@@ -57,7 +57,8 @@ class EnhancementStudyParams(BaseModel):
     faces: int = Field(default=1000, ge=2, description="Test faces at most, in whole groups.")
     slow_faces: int = Field(default=200, ge=2, description="Of those, at most as many are given to slow repairs.")
     slow_repairs: tuple[str, ...] = Field(
-        default=("non_local_means", "jpeg_deblocking"), description="Classical repairs that are slow."
+        default=("non_local_means", "jpeg_deblocking", "joint"),
+        description="Classical repairs, and ways of repairing, that are given few faces.",
     )
     choice_faces: int = Field(
         default=24, ge=1, description="Validation faces at most, in whole groups, that choose the classical repairs."
@@ -77,7 +78,7 @@ class EnhancementStudyParams(BaseModel):
         _known("detector", self.detectors, DETECTORS)
         _known("detector", self.network_config, self.detectors)
         _known("degradation", self.degradations, DEGRADATIONS)
-        _known("repair", self.slow_repairs, REPAIRS)
+        _known("repair", self.slow_repairs, (*REPAIRS, *get_args(RepairName)))
         if not all(1 <= severity <= 5 for severity in self.severities):
             raise ValueError("severities are whole numbers from 1 to 5")
         for name in self.detectors:
