@@ -95,7 +95,7 @@ def test_without_controls_or_repairs_the_answer_says_so(measured):
 
 def test_what_is_too_little_is_said(measured):
     said = " ".join(details(measured({"best_classical": 0.6}, groups=10, slow=4)))
-    assert "Slow repairs were done to 8 of the 20 faces." in said
+    assert "Slow repairs were done to 8 of the 20 faces: what they change is measured on these" in said
     assert "of 10 groups; with fewer than 20 little can be shown" in said
     assert re.search(r"helps in \d, hurts in \d, undetectable in \d of 3 cells", said)
 

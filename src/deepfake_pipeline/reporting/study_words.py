@@ -108,7 +108,10 @@ def details(figures: Figures) -> list[str]:
             )
     faces = figures["faces"]
     if faces["slow"] < faces["test"]:
-        said.append(f"Slow repairs were done to {faces['slow']} of the {faces['test']} faces.")
+        said.append(
+            f"Slow repairs were done to {faces['slow']} of the {faces['test']} faces: what they change is measured on "
+            "these, so compare changes, not AUROC."
+        )
     if faces["groups"] < FEW_GROUPS:
         said.append(
             f"The faces are of {faces['groups']} groups; with fewer than {FEW_GROUPS} little can be shown at all."
