@@ -106,6 +106,33 @@ def test_a_repair_of_fewer_faces_is_compared_on_those_alone(tmp_path):
     assert mean == pytest.approx(np.mean([cell["change"]["value"] for cell in cells.values()]))
 
 
+def test_means_of_a_repair_of_fewer_faces_can_be_compared(tmp_path):
+    """The faces that it was done to may be harder or easier than all."""
+    table = planted(tmp_path / "scores", {"best_classical": 0.6, "enhancer": 0.6}, slow=30, control=0.4)
+    figures = measure_study(table, RESAMPLING)
+    headline, rows = figures["headline"], table.read()
+
+    def auroc(training, repair, few):
+        parts = []
+        for severity, part in rows[(rows.training == training) & (rows.degradation != "clean")].groupby("severity"):
+            done = part[part.repair == "best_classical"].face_id
+            some = part[(part.repair == repair) & (part.face_id.isin(done) if few and severity == 5 else True)]
+            parts.append(roc_auc_score(some.label, some.logit))
+        return np.mean(parts)
+
+    change = auroc("plain", "best_classical", True) - auroc("plain", "none", True)
+    found = headline["by_training"]["plain"]
+    assert found["best_classical"]["auroc"]["value"] == pytest.approx(auroc("plain", "none", False) + change)
+    assert found["enhancer"]["auroc"]["value"] == pytest.approx(auroc("plain", "enhancer", False))
+    over = headline["training_over"]
+    instead = auroc("control", "none", True) - auroc("plain", "best_classical", True)
+    assert over["best_classical"]["change"]["value"] == pytest.approx(instead)
+    assert abs(instead - auroc("control", "none", False) + auroc("plain", "best_classical", True)) > 0.001
+    assert over["enhancer"]["change"]["value"] == pytest.approx(
+        auroc("control", "none", False) - auroc("plain", "enhancer", False)
+    )
+
+
 def test_without_any_effect_the_family_stays_quiet(tmp_path):
     table = planted(tmp_path / "scores", {"enhancer": 1e-9}, trainings=("plain",), detectors=("a", "b", "c"))
     figures = measure_study(table, RESAMPLING)

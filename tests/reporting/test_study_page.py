@@ -95,7 +95,7 @@ def test_without_controls_or_repairs_the_answer_says_so(measured):
 
 def test_what_is_too_little_is_said(measured):
     said = " ".join(details(measured({"best_classical": 0.6}, groups=10, slow=4)))
-    assert "Slow repairs were done to 8 of the 20 faces: what they change is measured on these" in said
+    assert "Slow repairs were done to 8 of the 20 faces: means take what they change on these" in said
     assert "of 10 groups; with fewer than 20 little can be shown" in said
     assert re.search(r"helps in \d, hurts in \d, undetectable in \d of 3 cells", said)
 
@@ -125,6 +125,16 @@ def test_charts_are_drawn_twice(measured):
         json.dumps(plotly, allow_nan=False)
         if panels:
             assert len(plotly["data"]) == panels
+
+
+def test_lines_of_repairs_of_fewer_faces_begin_where_all_faces_are(measured):
+    figures = measured({"best_classical": 0.6}, slow=30, trainings=("plain",))
+    none, repaired = (series.y for series in severity_chart(figures).series)
+    cells = {cell["severity"]: cell for cell in figures["cells"] if cell["repair"] == "best_classical"}
+    assert cells[5]["faces"] == 60
+    assert repaired[-1] == pytest.approx(none[-1] + cells[5]["change"]["value"])
+    assert abs(repaired[-1] - cells[5]["auroc"]["value"]) > 0.001
+    assert repaired[1] == pytest.approx(cells[1]["auroc"]["value"])
 
 
 def test_the_maps_show_the_changes_and_mark_what_is_beyond_doubt(measured):

@@ -39,7 +39,9 @@ def measure_study(scores: Table, resampling: Resampling) -> Figures:
     A cell's change is AUROC with a repair minus AUROC without, on the same faces; its interval is that of a single
     test, its verdict that of the whole family: ``helps`` or ``hurts`` where Holm's correction over all tests of the
     study still finds a difference, else ``undetectable``. Means over cells give each cell the same weight and are
-    bootstrapped over groups, all cells on the same draws; their verdicts are corrected as a family of their own.
+    bootstrapped over groups, all cells on the same draws; their verdicts are corrected as a family of their own. The
+    mean AUROC of a repair that was not done to all faces is that of all faces without it, and what it changed on its
+    own: so that means of different repairs can be compared.
 
     Args:
         scores: rows of ``tables.schemas.STUDY_SCORES``.
@@ -196,6 +198,14 @@ class _Means:
             seed=resampling.seed,
         )
         column = {key: drawn.column(number) for number, key in enumerate(keys)}
+
+        def lost(training: str, name: str, clean: bool) -> Bootstrap:
+            return column[training, f"{NONE} for {name}", clean].minus(column[training, name, clean])
+
+        def of_all(training: str, name: str, clean: bool) -> Bootstrap:
+            without = column[training, NONE, clean]
+            return without if name == NONE else without.minus(lost(training, name, clean))
+
         found: Figures = {}
         tested: list[tuple[Figures, Bootstrap]] = []
 
@@ -209,19 +219,20 @@ class _Means:
             if clean or " for " in name:
                 continue
             of_training = found.setdefault(training, {})
-            row: Figures = {"auroc": as_json(column[training, name, False].interval())}
+            row: Figures = {"auroc": as_json(of_all(training, name, False).interval())}
             if name != NONE:
                 compare(row, column[training, name, False], column[training, f"{NONE} for {name}", False])
-            row["clean"] = (
-                as_json(column[training, name, True].interval()) if (training, name, True) in column else None
-            )
+            known = (training, name, True) in column
+            row["clean"] = as_json(of_all(training, name, True).interval()) if known else None
             of_training[name] = row
         against: Figures = {}
         if {PLAIN, CONTROL} <= found.keys():
             control = column[CONTROL, NONE, False]
             against["training"] = compare({}, control, column[PLAIN, NONE, False])
             against["training_over"] = {
-                name: compare({}, control, column[PLAIN, name, False]) for name in found[PLAIN] if name != NONE
+                name: compare({}, column[CONTROL, f"{NONE} for {name}", False], column[PLAIN, name, False])
+                for name in found[PLAIN]
+                if name != NONE
             }
         _correct_means(tested, table.group.nunique(), resampling.confidence)
         return {"by_training": found, **against}

@@ -160,8 +160,17 @@ def change_maps(figures: Figures) -> ChangeMaps:
 
 
 def severity_chart(figures: Figures) -> LineChart:
-    """Mean AUROC against severity, over degradations and detectors, with each repair and each training."""
+    """Mean AUROC against severity, over degradations and detectors, with each repair and each training.
+
+    With a repair: that of all faces without it, and what it changes on the faces to which it was done.
+    """
     severities = [0, *figures["severities"]]
+    without = {_condition(cell): cell["auroc"]["value"] for cell in figures["cells"] if cell["repair"] == NONE}
+
+    def of_all(cell: Figures) -> float | None:
+        before, change = without[_condition(cell)], cell["change"]["value"] if cell["repair"] != NONE else 0.0
+        return None if before is None or change is None else before + change
+
     series = []
     for training in figures["trainings"]:
         for repair in figures["repairs"]:
@@ -169,7 +178,7 @@ def severity_chart(figures: Figures) -> LineChart:
                 continue  # eight lines say less than five
             kind = "" if training == PLAIN else "trained with degradations, "
             cells = [c for c in figures["cells"] if (c["training"], c["repair"]) == (training, repair)]
-            means = [_mean(cell["auroc"]["value"] for cell in cells if cell["severity"] == step) for step in severities]
+            means = [_mean(of_all(cell) for cell in cells if cell["severity"] == step) for step in severities]
             series.append(Series(f"{kind}{repair_name(repair)}", [float(step) for step in severities], means))
     return LineChart(
         "AUROC by severity, mean over degradations and detectors",
@@ -178,6 +187,11 @@ def severity_chart(figures: Figures) -> LineChart:
         series,
         x_ticks=severities,
     )
+
+
+def _condition(cell: Figures) -> tuple[Any, ...]:
+    """All that a cell shares with the one without repair."""
+    return tuple(cell[name] for name in ("degradation", "severity", "detector", "training", "seed"))
 
 
 def _chosen(figures: Figures, detector: str, training: str, repair: str) -> list[Figures]:

@@ -109,8 +109,8 @@ def details(figures: Figures) -> list[str]:
     faces = figures["faces"]
     if faces["slow"] < faces["test"]:
         said.append(
-            f"Slow repairs were done to {faces['slow']} of the {faces['test']} faces: what they change is measured on "
-            "these, so compare changes, not AUROC."
+            f"Slow repairs were done to {faces['slow']} of the {faces['test']} faces: means take what they change on "
+            "these for what they would change on all."
         )
     if faces["groups"] < FEW_GROUPS:
         said.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import pi
 
 import cv2
@@ -204,6 +205,7 @@ _READ = (_DIAGONAL > 0) & (_DIAGONAL <= 5)
 """Coefficients that are read: the lowest frequencies, without the mean."""
 
 
+@cache
 def _quality_steps() -> NDArray[np.float32]:
     """Steps (100, n) of the coefficients that are read, at qualities 1 to 100."""
     return np.stack([luma_steps(quality)[_READ] for quality in range(1, 101)])
