@@ -29,7 +29,7 @@ from deepfake_pipeline.tables.packed import PackedFaces
 SIDE, SEVERITY, CORES = 224, 3, 2
 
 
-def main(count: int = 32) -> None:
+def main(count: int = 40) -> None:
     use_threads(1)
     tune_malloc()
     params = EnhancementStudyParams()

@@ -15,7 +15,7 @@ from torch.nn import functional
 from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.models import DETECTORS
 from deepfake_pipeline.models.fast import InFloat32, prepared
-from deepfake_pipeline.models.pooling import pooled
+from deepfake_pipeline.models.pooling import DisjointMaxPool
 from deepfake_pipeline.models.residual_energy import ResidualEnergy
 from deepfake_pipeline.models.run import DetectorRunner, computes_bfloat16, logits_by_each
 from deepfake_pipeline.models.store import (
@@ -125,9 +125,9 @@ class TestFloat16:
 
 @pytest.mark.parametrize("side", [2, 3, 4])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_pooled_is_max_pool(side, layout):
+def test_disjoint_pooling_is_max_pool(side, layout):
     images = torch.randn(2, 5, 13, 16).to(memory_format=layout)
-    found = pooled(images, side)
+    found = DisjointMaxPool(side)(images)
     assert torch.equal(found, functional.max_pool2d(images, side))
     assert found.is_contiguous(memory_format=layout)
 

@@ -62,6 +62,7 @@ def test_scored_again_by_more_workers_the_bytes_are_the_same(studied, tmp_path):
         ({"severities": [6]}, "severities are whole numbers from 1 to 5"),
         ({"seeds": [1, 1]}, "each may be given once"),
         ({"slow_repairs": ["magic"]}, "unknown repair magic"),
+        ({"slow_repairs": ["none"]}, "unknown repair none"),
         ({"training": {"epochs": 1}}, "unknown setting epochs"),
         ({"joint_training": {"detection_weight": -1}}, "detection_weight is -1"),
         ({"control_share": 0}, "enhancement_study.control_share"),

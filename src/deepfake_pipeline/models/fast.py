@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deepfake_pipeline.models.detector import DetectorOutput
 from deepfake_pipeline.models.ensemble import Ensemble
-from deepfake_pipeline.models.pooling import Pool, pooled
+from deepfake_pipeline.models.pooling import DisjointMaxPool, disjoint
 from deepfake_pipeline.models.residual_energy import Form, ResidualEnergy
 
 _NARROW = 16  # channels: a filter that reads fewer gains nothing by bfloat16
@@ -37,9 +37,8 @@ def prepared(network: nn.Module, *, mixed: bool = False) -> nn.Module:
             _fold(module)
             _pool_early(module)
     for parent, name, child in list(_children(ready)):
-        if _parts(child):
-            side: Any = child.kernel_size
-            setattr(parent, name, Pool(side))
+        if pool := disjoint(child):
+            setattr(parent, name, pool)
     if mixed:
         for parent, name, child in list(_children(ready)):
             if _is_delicate(child):
@@ -95,9 +94,9 @@ class _Pooled(nn.Module):
 
     signs: Tensor
 
-    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d | None, side: int) -> None:
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d | None, pool: DisjointMaxPool) -> None:
         super().__init__()
-        self.conv, self.norm, self.side = conv, norm, side
+        self.conv, self.norm, self.pool = conv, norm, pool
         falls = torch.zeros(conv.out_channels, dtype=torch.bool) if norm is None else norm.weight.detach() < 0
         self.turned = bool(falls.any())
         self.register_buffer("signs", torch.where(falls, -1.0, 1.0)[:, None, None], persistent=False)
@@ -106,7 +105,7 @@ class _Pooled(nn.Module):
                 values.data[falls] *= -1
 
     def forward(self, x: Tensor) -> Tensor:
-        x = pooled(self.conv(x), self.side)
+        x = self.pool(self.conv(x))
         x = functional.relu(x * self.signs if self.turned else x)
         out: Tensor = x if self.norm is None else self.norm(x)
         return out
@@ -118,18 +117,11 @@ def _pool_early(layers: nn.Sequential) -> None:
         conv, act, third = list(layers)[place : place + 3]
         norm = third if isinstance(third, nn.BatchNorm2d) and place + 3 < len(layers) else None
         last = place + (2 if norm is None else 3)
-        pool: Any = layers[last]
-        if isinstance(conv, nn.Conv2d) and isinstance(act, nn.ReLU) and _parts(pool):
-            layers[place] = _Pooled(conv, norm, pool.kernel_size)
+        pool = disjoint(layers[last])
+        if isinstance(conv, nn.Conv2d) and isinstance(act, nn.ReLU) and pool:
+            layers[place] = _Pooled(conv, norm, pool)
             for passed in range(place + 1, last + 1):
                 layers[passed] = nn.Identity()
-
-
-def _parts(pool: Any) -> bool:
-    """Whether a layer is a maximum pooling that takes each value at most once, and all of them from inside."""
-    if not isinstance(pool, nn.MaxPool2d) or not isinstance(pool.kernel_size, int):
-        return False
-    return (pool.stride, pool.padding, pool.dilation, pool.ceil_mode) == (pool.kernel_size, 0, 1, False)
 
 
 def _fold(layers: nn.Sequential) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from deepfake_pipeline.models.enhancer import Enhancer
-from deepfake_pipeline.models.pooling import Pool
+from deepfake_pipeline.models.pooling import disjoint
 from deepfake_pipeline.models.recurrent_unet import ConvNormAct, RecurrentBlock, Upward
 
 TOLERANCE = 0.5 / 255
@@ -47,8 +47,8 @@ def fused(network: Enhancer, dtype: torch.dtype) -> Enhancer:
             made.set_submodule(name, _Layer(module, dtype))
         elif isinstance(module, nn.PixelUnshuffle):
             made.set_submodule(name, _Fold(module.downscale_factor, dtype))
-        elif isinstance(module, nn.MaxPool2d):
-            made.set_submodule(name, Pool(2))
+        elif pool := disjoint(module):
+            made.set_submodule(name, pool)
     made.last = _Convolution(made.last, nn.Identity(), dtype)
     fast: Enhancer = made.to(memory_format=torch.channels_last)
     return fast
@@ -97,9 +97,9 @@ class _Convolution(nn.Module):
         Args:
             x: features.
             then: what oneDNN computes on the result.
-            how: that is approximated.
-            film: what scales and shifts the channels before that, ``(2 C,)`` as :class:`models.enhancer.Film` computes
-                it: it becomes part of the weights, which have to be plain, in float32.
+            how: in which way it is approximated.
+            film: scales and shifts ``(2 C,)`` of the channels before that, as :class:`models.enhancer.Film` has them.
+                They become part of the weights, which have to be float32: others lie in an order of oneDNN's own.
         """
         weight, bias = self.weight, self.bias
         if film is not None:
@@ -159,7 +159,7 @@ class _Layer(nn.Module):
     def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
         if self.film.linear is None or told is None or not told.any():
             return self.conv.with_gelu(x)
-        if self.conv.dtype is torch.float32:  # each picture has weights of its own
+        if self.conv.dtype is torch.float32:  # two passes less; each picture has weights of its own
             films = self.film.linear(told)
             made = [self.conv.with_gelu(x[row : row + 1], film) for row, film in enumerate(films)]
             return made[0] if len(made) == 1 else torch.cat(made)

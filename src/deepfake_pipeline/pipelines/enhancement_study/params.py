@@ -58,7 +58,7 @@ class EnhancementStudyParams(BaseModel):
     slow_faces: int = Field(default=200, ge=2, description="Of those, at most as many are given to slow repairs.")
     slow_repairs: tuple[str, ...] = Field(
         default=("non_local_means", "jpeg_deblocking", "joint"),
-        description="Classical repairs, and ways of repairing, that are given few faces.",
+        description="Classical repairs, and ways of repairing, that are done to slow_faces of the faces.",
     )
     choice_faces: int = Field(
         default=24, ge=1, description="Validation faces at most, in whole groups, that choose the classical repairs."
@@ -78,7 +78,8 @@ class EnhancementStudyParams(BaseModel):
         _known("detector", self.detectors, DETECTORS)
         _known("detector", self.network_config, self.detectors)
         _known("degradation", self.degradations, DEGRADATIONS)
-        _known("repair", self.slow_repairs, (*REPAIRS, *get_args(RepairName)))
+        ways = [name for name in get_args(RepairName) if name != "none"]  # which all others are compared with
+        _known("repair", self.slow_repairs, (*REPAIRS, *ways))
         if not all(1 <= severity <= 5 for severity in self.severities):
             raise ValueError("severities are whole numbers from 1 to 5")
         for name in self.detectors:
