@@ -27,7 +27,7 @@ from tests.media.pictures import encoded
 from deepfake_pipeline.engine import use_threads
 from deepfake_pipeline.media.alike import SIDE, THUMBNAIL_BYTES, alike, thumbnail
 from deepfake_pipeline.media.images import RGBImage, decode_image, encode_image, resize
-from deepfake_pipeline.media.index import IndexParams
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.tables.splits import deal
 

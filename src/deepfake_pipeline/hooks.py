@@ -64,7 +64,7 @@ class ProjectHooks:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str) -> None:
         if dataset_name == "manifest" and self._training_on:
-            from deepfake_pipeline.media.index import check_classes  # late, likewise
+            from deepfake_pipeline.media.classes import check_classes  # late, likewise
 
             check_classes(self._training_on.load("manifest"))  # now, and not after minutes of face extraction
 

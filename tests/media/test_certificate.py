@@ -8,7 +8,8 @@ import pytest
 
 from deepfake_pipeline.media.certificate import NAMED, certify_faces, certify_files, in_words, require
 from deepfake_pipeline.media.images import resize
-from deepfake_pipeline.media.index import IndexParams, IndexResult, index_source
+from deepfake_pipeline.media.index import IndexResult, index_source
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.layouts import LAYOUTS
 from deepfake_pipeline.media.sources import MediaSource
 from deepfake_pipeline.media.study import DatasetStudy

@@ -19,7 +19,8 @@ from deepfake_pipeline.faces.extract import COLUMNS, FaceExtractor
 from deepfake_pipeline.faces.params import FaceParams
 from deepfake_pipeline.media.archives import ArchiveLimits, unpack
 from deepfake_pipeline.media.images import ImageLimits
-from deepfake_pipeline.media.index import IndexParams, index_source
+from deepfake_pipeline.media.index import index_source
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.layouts import LayoutParams, resolve_layout
 from deepfake_pipeline.media.sources import MediaSource
 from deepfake_pipeline.media.study import DatasetStudy

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deepfake_pipeline.media.index import IndexParams
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.inspection import as_lines, inspect_source
 from deepfake_pipeline.media.study import DatasetStudy
 from tests.media.clips import counted, write_video

@@ -1,6 +1,7 @@
 import random
 
-from deepfake_pipeline.media.index import IndexParams, index_source
+from deepfake_pipeline.media.index import index_source
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.inspection import as_lines, inspect_source
 from deepfake_pipeline.media.leaks import split_leaks
 from deepfake_pipeline.media.sources import MediaSource

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepfake_pipeline.media.certificate import certify_files, in_words
-from deepfake_pipeline.media.index import IndexParams, index_source
+from deepfake_pipeline.media.index import index_source
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.layouts import LAYOUTS
 from deepfake_pipeline.media.moves import moves_since, open_earlier
 from deepfake_pipeline.media.sources import MediaSource

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from deepfake_pipeline.media.archives import ArchiveLimits
-from deepfake_pipeline.media.index import IndexParams, check_classes, index_source
+from deepfake_pipeline.media.classes import check_classes
+from deepfake_pipeline.media.index import index_source
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.inspection import inspect_source
 from deepfake_pipeline.media.sources import MediaSource, locate
 from deepfake_pipeline.media.study import DatasetStudy

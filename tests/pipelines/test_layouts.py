@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from deepfake_pipeline.media.images import RGBImage, resize
-from deepfake_pipeline.media.index import IndexParams, index_source
+from deepfake_pipeline.media.index import index_source
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.render import RenderParams, render_face
 from deepfake_pipeline.media.sources import MediaSource
 from deepfake_pipeline.media.study import DatasetStudy

@@ -9,7 +9,7 @@ from deepfake_pipeline.media.images import decode_image
 from deepfake_pipeline.reporting.judge import Resampling
 from deepfake_pipeline.reporting.restoration import CHOSEN, confusion_chart, measure, severity_panels, summarise
 from deepfake_pipeline.reporting.restoration_page import render_page, sentences
-from deepfake_pipeline.restore.router import Choices
+from deepfake_pipeline.restore.choices import Choices
 from deepfake_pipeline.tables import ParquetTable, RecordStream
 from deepfake_pipeline.tables.schemas import RESTORATION_SCORES
 from deepfake_pipeline.tables.stream import write_shards

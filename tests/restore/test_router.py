@@ -16,16 +16,8 @@ from deepfake_pipeline.models.degradation_classifier import DegradationClassifie
 from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.router import (
-    CEILING,
-    CLEAN_CEILING,
-    LEAST_GAIN,
-    Choices,
-    Router,
-    choices_of,
-    condition_of,
-    told_of,
-)
+from deepfake_pipeline.restore.choices import CEILING, CLEAN_CEILING, LEAST_GAIN, Choices, choices_of
+from deepfake_pipeline.restore.router import Router, condition_of, told_of
 from tests.degrade.pictures import face
 
 CONFIG = DegradationClassifierConfig(("salt_and_pepper", "jpeg"), (2, 4))

@@ -8,7 +8,8 @@ from deepfake_pipeline.media.sampling import spread
 from deepfake_pipeline.models.degradation_classifier import DegradationClassifier, DegradationClassifierConfig
 from deepfake_pipeline.models.store import build_network
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.router import Choices, Router
+from deepfake_pipeline.restore.choices import Choices
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.enhance import FRAMES, Routed, enhance_files
 from deepfake_pipeline.tables import Reason
 from tests.media.clips import counted, number_of, write_sound, write_video

@@ -9,7 +9,8 @@ from deepfake_pipeline.models.degradation_classifier import DegradationClassifie
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.router import Choices, Router, filtered
+from deepfake_pipeline.restore.choices import Choices
+from deepfake_pipeline.restore.router import Router, filtered
 from deepfake_pipeline.scoring import repairers
 from deepfake_pipeline.scoring.repairers import REPAIRERS, RepairParts, Workbench, available, choose_classical, is_slow
 from tests.conftest import packed

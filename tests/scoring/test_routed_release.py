@@ -9,7 +9,8 @@ import torch
 from deepfake_pipeline.models.degradation_classifier import DegradationClassifier, DegradationClassifierConfig
 from deepfake_pipeline.models.store import build_network, network_bytes
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.router import Choices, Router
+from deepfake_pipeline.restore.choices import Choices
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.enhance import best_repair, build_repair
 from deepfake_pipeline.scoring.release import hashes_of, packaged_release, read_release, write_release
 from deepfake_pipeline.scoring.repairers import REPAIRERS, RepairParts, Workbench

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from deepfake_pipeline.media.index import IndexParams
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.layouts import Layout
 from deepfake_pipeline.media.leaks import split_leaks
 from deepfake_pipeline.media.moves import moves_since, open_earlier

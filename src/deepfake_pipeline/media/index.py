@@ -7,21 +7,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
 
 from deepfake_pipeline.media.alike import THUMBNAIL_BYTES, Thumbnail, alike
-from deepfake_pipeline.media.images import ImageLimits
-from deepfake_pipeline.media.layouts import LAYOUTS, GivenFace, LayoutParams, MediaEntry, resolve_layout
+from deepfake_pipeline.media.index_params import IndexParams
+from deepfake_pipeline.media.layouts import LAYOUTS, GivenFace, MediaEntry, resolve_layout
 from deepfake_pipeline.media.paths import is_encodable, printable, rejected_row
 from deepfake_pipeline.media.scan import Scan, scan_files
 from deepfake_pipeline.media.sources import MediaSource
 from deepfake_pipeline.media.study import DatasetStudy
-from deepfake_pipeline.tables import Reason, RecordStream, Refused, Table, batches_of
+from deepfake_pipeline.tables import Reason, RecordStream, Refused, batches_of
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.ids import sample_id
 from deepfake_pipeline.tables.schemas import MANIFEST, NEAR_DUPLICATES, REJECTED_FILES
@@ -29,65 +28,7 @@ from deepfake_pipeline.tables.splits import SPLITS, Deal, Split, deal
 
 logger = logging.getLogger(__name__)
 
-_CLASSES = {0: "real", 1: "forged"}
-
-Leak = Literal["official_splits", "near_duplicates"]
 Refusal = tuple[str, Refused]  # a path, and why it is refused
-
-
-class IndexParams(LayoutParams):
-    """How a source is read, checked and split."""
-
-    split_policy: Literal["hash", "official", "test"] = Field(
-        "hash",
-        description="hash: groups are dealt by hash, and where one swallows the dataset its identities one by one; "
-        "official: the dataset's own splits, validation and calibration carved out of train by group where it lacks "
-        "them; test: every file is test, as of a dataset that is only judged",
-    )
-    split_shares: Mapping[Split, float] = Field(
-        {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2},
-        description="share of the groups in each split, each in [0, 1], sum 1; split_policy=hash only",
-    )
-    split_salt: str = Field("", description="another salt deals the groups anew")
-    carved_share: float = Field(
-        0.1,
-        gt=0,
-        le=0.4,
-        description="share of the groups of train, (0, 0.4], carved out for each of validation and calibration that "
-        "the dataset lacks; split_policy=official only",
-    )
-    near_duplicates: Literal["report", "join"] = Field(
-        "report",
-        description="report: pairs of near-duplicates that lie in different splits are listed; join: near-duplicates "
-        "belong to one group, within each official split where these are followed",
-    )
-    near_duplicate_similarity: float = Field(
-        0.97,
-        ge=0.7,
-        le=1,
-        description="correlation of near-duplicates at least, 0.7 to 1, at the best of the alignments that a crop of "
-        "5 % and a mirror allow (media.alike)",
-    )
-    tolerated_leaks: tuple[Leak, ...] = Field(
-        ("official_splits", "near_duplicates"),
-        description="what the certificate of the splits names but holds in spite of: official_splits, identities and "
-        "source videos that the dataset's own splits leak (split_policy=official only); near_duplicates across splits",
-    )
-    earlier_manifest: str = Field(
-        "",
-        description="folder of the manifest of an earlier run (a copy of 02_intermediate/manifest): the certificate "
-        "names the rows that lie in another split than there; empty: none is compared",
-    )
-    images: ImageLimits = Field(ImageLimits(), description="what an image may be")
-
-    @field_validator("split_shares")
-    @classmethod
-    def _shares_sum_to_one(cls, shares: Mapping[Split, float]) -> Mapping[Split, float]:
-        if any(not 0 <= share <= 1 for share in shares.values()):
-            raise ValueError(f"each share lies in [0, 1], got {dict(shares)}")
-        if abs(sum(shares.values()) - 1) > 1e-6:
-            raise ValueError(f"the shares sum to {sum(shares.values()):g}, not to 1: {dict(shares)}")
-        return shares
 
 
 class IndexResult(NamedTuple):
@@ -161,41 +102,6 @@ def index_source(
         RecordStream(REJECTED_FILES, lambda: batches_of(REJECTED_FILES, rejected)),
         RecordStream(NEAR_DUPLICATES, lambda: _near_duplicates(rows, thumbnails, params)),
     )
-
-
-def check_classes(manifest: Table) -> dict[str, dict[str, int]]:
-    """Count the files of each split and class; stop where one is lacking, as nothing could be learned or judged.
-
-    Where the dataset annotates faces, these are counted.
-
-    Returns:
-        ``{split: {"real": count, "forged": count}}`` for all four splits.
-
-    Raises:
-        UserError: one line that names the split, the class and what to do.
-    """
-    counts: Counter[tuple[str, int | None]] = Counter()
-    for batch in manifest.batches(columns=["split", "label", "given_faces"]):
-        for row in batch.to_pylist():
-            labels = [row["label"]] if row["given_faces"] is None else [face["label"] for face in row["given_faces"]]
-            counts.update((row["split"], label) for label in labels)
-    table: dict[str, dict[str, int]] = {
-        split: {name: counts[split, label] for label, name in _CLASSES.items()} for split in SPLITS
-    }
-    for name in _CLASSES.values():
-        if not any(row[name] for row in table.values()):
-            raise UserError(
-                f"the manifest holds no {name} files (of {counts.total():,}) and both classes are needed: "
-                "look at study.layout, class_map and the refused files"
-            )
-    for split, row in table.items():
-        for name in _CLASSES.values():
-            if not row[name]:
-                raise UserError(
-                    f"split {split} has no {name} files ({row['real']:,} real, {row['forged']:,} forged): add data, "
-                    "or change split_policy, split_shares or split_salt"
-                )
-    return table
 
 
 def _entries(source: MediaSource, layout: str, study: DatasetStudy, params: IndexParams) -> list[MediaEntry]:

@@ -11,7 +11,8 @@ from statistics import median
 from typing import Any
 
 from deepfake_pipeline.media.archives import ArchiveLimits
-from deepfake_pipeline.media.index import IndexParams, IndexResult, index_source
+from deepfake_pipeline.media.index import IndexResult, index_source
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.layouts import resolve_layout
 from deepfake_pipeline.media.leaks import split_leaks
 from deepfake_pipeline.media.sources import MediaSource, locate

@@ -13,7 +13,7 @@ from deepfake_pipeline.metrics.intervals import as_json, cluster_mean
 from deepfake_pipeline.models.degradation_classifier import NO_DEGRADATION
 from deepfake_pipeline.reporting.charts import Grid, LineChart, Panels, Series
 from deepfake_pipeline.reporting.judge import Resampling
-from deepfake_pipeline.restore.router import NETWORK, NETWORKS, NOTHING, Choices
+from deepfake_pipeline.restore.choices import NETWORK, NETWORKS, NOTHING, Choices
 from deepfake_pipeline.restore.score import ROUTER
 from deepfake_pipeline.tables import Table
 

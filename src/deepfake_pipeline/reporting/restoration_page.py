@@ -9,7 +9,7 @@ from typing import Any
 from deepfake_pipeline.reporting.evaluation import interval_text
 from deepfake_pipeline.reporting.page import page_template
 from deepfake_pipeline.reporting.restoration import CHOSEN, SLIGHT
-from deepfake_pipeline.restore.router import NETWORK, NOTHING
+from deepfake_pipeline.restore.choices import NETWORK, NOTHING
 from deepfake_pipeline.restore.score import ROUTER
 
 Figures = dict[str, Any]
@@ -38,7 +38,7 @@ def render_page(figures: Figures, choices: Figures, study: str, pictures: Sequen
 
     Args:
         figures: what :func:`reporting.restoration.measure` gave.
-        choices: what :meth:`restore.router.Choices.to_json` gave.
+        choices: what :meth:`restore.choices.Choices.to_json` gave.
         study: name of the data set.
         pictures: captions and PNGs, in order.
     """

@@ -16,7 +16,8 @@ from deepfake_pipeline.faces.describe import packaged_descriptor
 from deepfake_pipeline.metrics import fidelity
 from deepfake_pipeline.models.run import pick_device
 from deepfake_pipeline.restore.base import Image
-from deepfake_pipeline.restore.router import NETWORK, NOTHING, Chances, Choices, Router, choices_of, told_of
+from deepfake_pipeline.restore.choices import NETWORK, NOTHING, Choices, choices_of
+from deepfake_pipeline.restore.router import Chances, Router, told_of
 from deepfake_pipeline.tables.packed import PackedFaces
 
 Row = dict[str, Any]

@@ -23,8 +23,9 @@ from deepfake_pipeline.media.scan import read_bytes
 from deepfake_pipeline.media.video import sample_frames
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.restore import REPAIRS
+from deepfake_pipeline.restore.choices import NETWORK, Choices
 from deepfake_pipeline.restore.pictures import repair_picture
-from deepfake_pipeline.restore.router import NETWORK, Choices, Router
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.restore.tiles import in_tiles, repaired
 from deepfake_pipeline.scoring.release import Release
 from deepfake_pipeline.tables import Refused

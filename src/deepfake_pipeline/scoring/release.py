@@ -40,7 +40,7 @@ class Release:
         precision: in which its weights are stored.
         calibrator: what the log-odds of the detector are worth.
         router: the classifier that tells the enhancer what ails a face, where there is one.
-        choices: which repair validation showed best, as :meth:`restore.router.Choices.to_json`; None without a router.
+        choices: which repair validation showed best, as :meth:`restore.choices.Choices.to_json`; None without a router.
         unsure: when no verdict is given; None gives one always, as releases did before there was such a rule.
         unsure_enhanced: the same of faces that were enhanced first; None = as of others.
     """

@@ -19,7 +19,8 @@ from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.models.run import EnhancerRunner
 from deepfake_pipeline.models.store import load_network
 from deepfake_pipeline.restore import REPAIRS
-from deepfake_pipeline.restore.router import NETWORK, RELIT, Chances, Choices, Router, filtered
+from deepfake_pipeline.restore.choices import NETWORK, RELIT, Choices
+from deepfake_pipeline.restore.router import Chances, Router, filtered
 from deepfake_pipeline.scoring.remembered import Images, Remembered
 from deepfake_pipeline.tables.packed import PackedFaces
 

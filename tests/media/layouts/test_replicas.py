@@ -12,7 +12,8 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from deepfake_pipeline.media.index import IndexParams, index_source
+from deepfake_pipeline.media.index import index_source
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.layouts import LayoutParams, resolve_layout
 from deepfake_pipeline.media.sources import MediaSource
 from deepfake_pipeline.media.study import DatasetStudy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from deepfake_pipeline.media.archives import ArchiveLimits
-from deepfake_pipeline.media.index import IndexParams
+from deepfake_pipeline.media.index_params import IndexParams
 from deepfake_pipeline.media.render import RenderParams
 
 

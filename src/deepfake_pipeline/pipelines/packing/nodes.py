@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepfake_pipeline.faces.pack import check_faces, pack_split
 from deepfake_pipeline.media.certificate import Certificate, require
-from deepfake_pipeline.media.index import check_classes
+from deepfake_pipeline.media.classes import check_classes
 from deepfake_pipeline.media.study import DatasetStudy
 from deepfake_pipeline.tables import Table
 from deepfake_pipeline.tables.packed import PackedStream

@@ -18,7 +18,8 @@ from deepfake_pipeline.reporting.judge import Resampling
 from deepfake_pipeline.reporting.restoration_page import render_page
 from deepfake_pipeline.reporting.restoration_sheet import restoration_sheet
 from deepfake_pipeline.reporting.training import history_chart
-from deepfake_pipeline.restore.router import Choices, Router
+from deepfake_pipeline.restore.choices import Choices
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.restore.score import FullCloseness, choose_on, judged_trials, score_trials
 from deepfake_pipeline.tables import RecordStream, Table
 from deepfake_pipeline.tables.packed import PackedFaces

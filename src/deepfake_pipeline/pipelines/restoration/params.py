@@ -11,7 +11,7 @@ from deepfake_pipeline.models.store import network_config
 from deepfake_pipeline.pipelines.training_params import START, Start
 from deepfake_pipeline.restore import REPAIRS
 from deepfake_pipeline.restore.base import Repair
-from deepfake_pipeline.restore.router import NOTHING
+from deepfake_pipeline.restore.choices import NOTHING
 from deepfake_pipeline.training.config import LightTraining, RouterTraining
 from deepfake_pipeline.training.presets import LIGHT_PRESETS, ROUTER_PRESETS, RouterPresetName, customised
 from deepfake_pipeline.training.router import NETWORK
