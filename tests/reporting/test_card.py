@@ -79,7 +79,11 @@ def test_verdicts_are_told_of_faces_as_they_came_and_of_enhanced_ones() -> None:
     by_condition = {name: {**row, "faces": 80 + at, "by_quality": [row]} for at, name in enumerate(FACES_OF)}
     by_condition["enhanced"]["given"] = 0
     verdicts = {"target_error": 0.05, "edges": [], "by_condition": by_condition}
-    markdown, html = render_card(replace(records, metrics={**(records.metrics or {}), "verdicts": verdicts}))
+    kept, opposite = interval(0.9), interval(0.002)
+    steady = {"faces": 40, "with_verdict": 10, "by_reencoding": {"any": {"kept": kept, "opposite": opposite}}}
+    stability = {"clean": steady, "degraded": {**steady, "with_verdict": 0}}
+    metrics = {**(records.metrics or {}), "verdicts": verdicts, "stability": stability}
+    markdown, html = render_card(replace(records, metrics=metrics))
     found = table(markdown, "faces", "sharpness", "number", "with a verdict", "wrong among them")
     shown = [percent_text(share), percent_text(error)]
     assert found == [[words, "any", str(80 + at), *shown] for at, words in enumerate(FACES_OF.values())]
@@ -87,6 +91,10 @@ def test_verdicts_are_told_of_faces_as_they_came_and_of_enhanced_ones() -> None:
         assert f"On {faces} it gives a verdict on {shown[0]} of them" in markdown
     assert "On degraded faces that are enhanced first it gives no verdict at all" in markdown
     assert "clean faces that are enhanced first" in html
+    stays = (
+        f"Stored in twelve other ways, {percent_text(kept)} of them stay as they are and {percent_text(opposite)} turn"
+    )
+    assert markdown.count(stays) == markdown.count("Stored in twelve") == 1
 
 
 def test_every_table_holds_the_figures_of_the_records() -> None:

@@ -61,6 +61,15 @@ def test_a_planted_gap_is_found_and_a_part_that_is_not_there_is_not() -> None:
     assert (dark["faces"], dark["auroc"]) == (8, None)
 
 
+def test_a_gap_is_between_two_parts_where_no_face_is_misjudged_too() -> None:
+    frame = described()
+    found = break_down(frame.assign(fake_probability=frame.label.astype(float)), [50.0], 0.5, OPTIONS)
+    for kind in ("pose", "size", "sharpness", "method"):
+        gap = found[kind]["gap"]
+        assert gap["best"] != gap["worst"]
+        assert gap["gap"]["value"] == 0
+
+
 def test_figures_of_a_part_are_those_of_its_faces() -> None:
     from sklearn.metrics import roc_auc_score
 
@@ -131,11 +140,23 @@ def test_opposite_kept_and_changed_sides_are_counted() -> None:
         first = "fake" if number < 50 else "unsure"
         flips, doubts = number < 5, 5 <= number < 15
         again = "real" if flips else "unsure" if doubts or first == "unsure" else "fake"
-        shared = {"face_id": f"{number:03d}", "group": number, "label": 1, "fake_probability": 0.7}
+        shared = {
+            "face_id": f"{number:03d}",
+            "group": number,
+            "label": 1,
+            "condition": "clean",
+            "fake_probability": 0.7,
+        }
         rows.append({**shared, "reencoding": "as_it_is", "verdict": first, "side": "fake"})
         rows.append({**shared, "reencoding": "mirror", "verdict": again, "side": "real" if flips else "fake"})
         rows.append({**shared, "reencoding": "png", "verdict": first, "side": "fake"})
-    found = stability_figures(pd.DataFrame(rows), OPTIONS)
+    rows += [{**row, "condition": "enhanced", "verdict": "fake"} for row in rows if row["face_id"] < "010"]
+    figures = stability_figures(pd.DataFrame(rows), OPTIONS)
+    assert list(figures) == ["clean", "enhanced"]
+    steady = figures["enhanced"]
+    assert (steady["faces"], steady["with_verdict"]) == (10, 10)
+    assert steady["by_reencoding"]["any"]["kept"]["value"] == 1
+    found = figures["clean"]
     assert (found["faces"], found["with_verdict"]) == (100, 50)
     mirror, every = found["by_reencoding"]["mirror"], found["by_reencoding"]["any"]
     assert [mirror[name]["value"] for name in ("opposite", "kept", "side")] == pytest.approx([0.1, 0.7, 0.05])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from deepfake_pipeline.degrade.recipe import apply, draw_recipe
 from deepfake_pipeline.faces.measure import sharpness
 from deepfake_pipeline.models import Detector
+from deepfake_pipeline.models.degradation_classifier import DegradationClassifier, DegradationClassifierConfig
 from deepfake_pipeline.models.run import DetectorRunner
 from deepfake_pipeline.models.store import build_network
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.calibration import Calibrator
 from deepfake_pipeline.scoring.conformal import UnsureRule
 from deepfake_pipeline.scoring.stability import CHEAP, REENCODINGS
@@ -52,9 +57,26 @@ def middle(faces: PackedFaces, detector: Detector) -> float:
     return float(np.median(CALIBRATOR.probability(DetectorRunner(detector, "cpu").judge(faces.images).logit)))
 
 
+@cache
+def router() -> Router:
+    """Untrained, with an enhancer that makes every picture darker."""
+    torch.manual_seed(0)
+    classifier = DegradationClassifier(DegradationClassifierConfig(("jpeg",), (2,))).eval()
+    enhancer: Any = build_network("recurrent_unet", {"widths": (4, 8), "steps": 0}).eval()
+    torch.nn.init.constant_(enhancer.last.bias, -0.1)
+    return Router.of(classifier, enhancer, accelerator="cpu")
+
+
+def judged_all(faces: PackedFaces, detector: Detector, rule: VerdictRule, **options: Any) -> pd.DataFrame:
+    given: dict[str, Any] = {"limit": COUNT, "seed": 0, "sizes": {}, "workers": 1, "accelerator": "cpu"}
+    given |= {"recipes": (), "enhanced_rule": VerdictRule(0.5), **options}
+    return pd.DataFrame(list(judge_reencoded(faces, detector=detector, router=router(), rule=rule, **given)))
+
+
 def judged(faces: PackedFaces, detector: Detector, rule: VerdictRule, **options: Any) -> pd.DataFrame:
-    given: dict[str, Any] = {"limit": COUNT, "seed": 0, "sizes": {}, "workers": 1, "accelerator": "cpu", **options}
-    return pd.DataFrame(list(judge_reencoded(faces, detector, rule, **given)))
+    """Rows of clean faces as they are."""
+    found = judged_all(faces, detector, rule, **options)
+    return found[found.condition == "clean"].reset_index(drop=True)
 
 
 def names(faces: PackedFaces) -> list[str]:
@@ -80,6 +102,39 @@ def test_each_row_is_what_the_detector_says_of_that_picture(
     assert set(found.side) == {"real", "fake"}
     png = found[found.reencoding == "png"].fake_probability.to_numpy()
     assert png == pytest.approx(found[found.reencoding == AS_IT_IS].fake_probability.to_numpy(), abs=ROUNDING)
+
+
+def test_a_degraded_face_is_stored_anew_and_then_enhanced(
+    faces: PackedFaces, detector: Detector, middle: float
+) -> None:
+    first = names(faces)[0]
+    recipes = [draw_recipe(first, "jpeg", severity, 0) for severity in (3, 5)]
+    rule, enhanced_rule = VerdictRule(middle, CALIBRATOR), VerdictRule(0.4, CALIBRATOR, UnsureRule(0.05, (), (1e6,)))
+    found = judged_all(faces, detector, rule, recipes=recipes, enhanced_rule=enhanced_rule)
+    versions = 1 + len(REENCODINGS)
+    assert dict(found.condition.value_counts()) == {
+        "clean": COUNT * versions, "clean_enhanced": COUNT * versions, "degraded": versions, "enhanced": versions
+    }  # fmt: skip
+    judge = DetectorRunner(detector, "cpu")
+
+    def is_said(condition: str, picture: NDArray[np.uint8]) -> bool:
+        of_face = found[(found.face_id == first) & (found.condition == condition) & (found.reencoding == "jpeg_75")]
+        expected = CALIBRATOR.probability(judge.judge(picture[None]).logit)
+        return float(of_face.fake_probability.iloc[0]) == pytest.approx(float(expected[0]), abs=ROUNDING)
+
+    def stored(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return REENCODINGS["jpeg_75"](picture)
+
+    clean = np.array(faces.images[0])
+    drawn = [stored(apply(recipe, clean)) for recipe in recipes]
+    assert [is_said("degraded", picture) for picture in drawn].count(True) == 1
+    assert [is_said("enhanced", router().enhance(picture[None])[0]) for picture in drawn].count(True) == 1
+    assert is_said("clean_enhanced", router().enhance(stored(clean)[None])[0])
+    assert not is_said("clean", router().enhance(stored(clean)[None])[0])
+    for condition in ("clean_enhanced", "enhanced"):
+        rows = found[found.condition == condition]
+        assert list(rows.side) == ["fake" if p >= 0.4 else "real" for p in rows.fake_probability]
+        assert set(rows.verdict) == {"unsure"}
 
 
 def test_rows_are_those_of_the_schema(faces: PackedFaces, detector: Detector) -> None:

@@ -140,5 +140,7 @@ def _errors(frame: pd.DataFrame, members: NDArray[np.bool_], threshold: float, w
 
 def _gap(aurocs: Mapping[str, Bootstrap]) -> Figures:
     """The best part against the worst; chosen after looking, so the gap leans to the large side."""
-    best, worst = (choose(aurocs, key=lambda name: float(aurocs[name].value[0])) for choose in (max, min))
+    worst, *_, best = sorted(
+        aurocs, key=lambda name: float(aurocs[name].value[0])
+    )  # two parts also where all are equal
     return {"best": best, "worst": worst, "gap": as_json(aurocs[best].minus(aurocs[worst]).interval())}

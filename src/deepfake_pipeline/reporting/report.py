@@ -144,15 +144,16 @@ def verdict_sentences(metrics: Mapping[str, Any]) -> list[str]:
         said.append(
             f"On {faces} it gives a verdict on {share} of them and says unsure of the others; of the verdicts given "
             f"{error} are wrong{'' if upper is None else f', under {100 * upper:.1f} % with 95 % confidence'}."
-        )
-    stability = metrics.get("stability")
-    if stability and stability["with_verdict"]:
-        kept, opposite = (percent_text(stability["by_reencoding"]["any"][name]) for name in ("kept", "opposite"))
-        said.append(
-            f"Stored another way (JPEG, WebP, resized, cropped, mirrored …), {kept} of the verdicts stay as they are "
-            f"and {opposite} turn into the opposite."
+            + _stability_sentence((metrics.get("stability") or {}).get(condition))
         )
     return said
+
+
+def _stability_sentence(figures: Mapping[str, Any] | None) -> str:
+    if not figures or not figures["with_verdict"]:
+        return ""
+    kept, opposite = (percent_text(figures["by_reencoding"]["any"][name]) for name in ("kept", "opposite"))
+    return f" Stored in twelve other ways, {kept} of them stay as they are and {opposite} turn into the opposite."
 
 
 def percent_text(interval: Mapping[str, float | None]) -> str:

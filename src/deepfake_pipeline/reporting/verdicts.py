@@ -69,10 +69,15 @@ def stability_figures(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Fi
         options: of the bootstrap.
 
     Returns:
-        ``faces``; ``with_verdict``, how many of them have one as they are; and by re-encoding, and as ``any``, over
-        face and re-encoding pairs: ``opposite``, share of those with a verdict that get the opposite one, ``kept``,
-        share that keeps it, ``side``, share of all faces that changes sides, unsure or not; with intervals.
+        By condition ``faces``; ``with_verdict``, how many of them have one as they are; and by re-encoding, and as
+        ``any``, over face and re-encoding pairs: ``opposite``, share of those with a verdict that get the opposite
+        one, ``kept``, share that keeps it, ``side``, share of all faces that changes sides, unsure or not; with
+        intervals.
     """
+    return {str(condition): _stability(rows, options) for condition, rows in reencoded.groupby("condition", sort=True)}
+
+
+def _stability(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Figures:
     table = reencoded.pivot(index="face_id", columns="reencoding", values=["verdict", "side"])
     names = [name for name in reencoded.reencoding.unique() if name != "as_it_is"]
     groups = reencoded[reencoded.reencoding == "as_it_is"].set_index("face_id").group.loc[table.index].to_numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from deepfake_pipeline.degrade.recipe import Recipe, apply
 from deepfake_pipeline.engine import map_batches
 from deepfake_pipeline.faces.measure import sharpness
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
 from deepfake_pipeline.models.store import load_network, network_bytes
+from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.stability import REENCODINGS, logits_of_versions
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.tables.ids import stable_seed
@@ -25,19 +27,23 @@ Row = dict[str, Any]
 
 
 class Picture(NamedTuple):
-    """A face, and the shorter side of its box in px where it is known."""
+    """A clean face, how it is degraded if at all, and the shorter side of its box in px where it is known."""
 
     face_id: str
     group: str
     label: int
     image: NDArray[np.uint8]
+    recipe: Recipe | None
     size: float | None
 
 
 def judge_reencoded(
     faces: PackedFaces,
+    recipes: Sequence[Recipe],
     detector: nn.Module,
+    router: Router,
     rule: VerdictRule,
+    enhanced_rule: VerdictRule,
     *,
     limit: int,
     seed: int,
@@ -47,55 +53,78 @@ def judge_reencoded(
 ) -> Iterator[Row]:
     """Rows of ``tables.schemas.REENCODED``: each face as it is, and after each of ``REENCODINGS``.
 
+    A face is judged clean, and degraded by one of its recipes; either way also enhanced, after it was stored anew.
+
     Args:
         faces: to be judged.
-        detector: the network.
+        recipes: of those that are degraded too.
+        detector: the network that judges.
+        router: restores by its network, told what its classifier takes each picture for.
         rule: how its log-odds become verdicts.
-        limit: faces at most; which ones depends on their ids and the seed.
+        enhanced_rule: the same on enhanced faces.
+        limit: faces at most; which ones, and by which recipe, depends on their ids and the seed.
         seed: of the study.
         sizes: px by face_id, where it is known.
         workers: processes; the rows do not depend on it.
         accelerator: auto, cpu or cuda.
     """
-    order = sorted(range(len(faces)), key=lambda row: stable_seed("steady", seed, bytes(faces.face_ids[row]).decode()))
-    chosen = sorted(order[:limit])
-    pictures = (
-        Picture(
-            face_id := faces.face_ids[row].decode(),
-            faces.groups[row].decode(),
-            int(faces.labels[row]),
-            np.array(faces.images[row]),
-            sizes.get(face_id),
-        )
-        for row in chosen
-    )
-    build = partial(_Judge, network_bytes(detector), rule, accelerator)
+    drawn = {row: stable_seed("steady", seed, bytes(faces.face_ids[row]).decode()) for row in range(len(faces))}
+    chosen = sorted(sorted(drawn, key=lambda row: drawn[row])[:limit])
+    of_face: dict[str, list[Recipe]] = {}
+    for recipe in recipes:
+        of_face.setdefault(recipe.face_id, []).append(recipe)
+    pictures = (_picture(faces, row, of_face, drawn[row], sizes) for row in chosen)
+    build = partial(_Judge, network_bytes(detector), router, rule, enhanced_rule, accelerator)
     workers = 1 if pick_device(accelerator).type == "cuda" else workers
     for rows in map_batches(pictures, build, workers=workers, description="re-encode", total=len(chosen)):
         yield from rows
 
 
-class _Judge:
-    """Runs in a worker: one face with all of its re-encodings at a time."""
+def _picture(
+    faces: PackedFaces, row: int, of_face: Mapping[str, Sequence[Recipe]], draw: int, sizes: Mapping[str, float]
+) -> Picture:
+    face_id = faces.face_ids[row].decode()
+    image, recipes = np.array(faces.images[row]), of_face.get(face_id, ())
+    recipe = recipes[draw % len(recipes)] if recipes else None
+    return Picture(face_id, faces.groups[row].decode(), int(faces.labels[row]), image, recipe, sizes.get(face_id))
 
-    def __init__(self, detector: bytes, rule: VerdictRule, accelerator: str) -> None:
+
+class _Judge:
+    """Runs in a worker: all networks, one face with all of its re-encodings at a time."""
+
+    def __init__(
+        self, detector: bytes, router: Router, rule: VerdictRule, enhanced_rule: VerdictRule, accelerator: str
+    ) -> None:
         self.detector = DetectorRunner(load_network(detector), accelerator)  # type: ignore[arg-type]
-        self.rule = rule
+        self.router, self.rule, self.enhanced_rule = router, rule, enhanced_rule
 
     def __call__(self, picture: Picture) -> list[Row]:
-        versions = {AS_IT_IS: picture.image, **{name: again(picture.image) for name, again in REENCODINGS.items()}}
-        raw = logits_of_versions(self.detector, np.stack(list(versions.values())), self.rule.stability)
+        rows = self._rows(picture, picture.image, ("clean", "clean_enhanced"))
+        if picture.recipe is not None:
+            rows += self._rows(picture, apply(picture.recipe, picture.image), ("degraded", "enhanced"))
+        return rows
+
+    def _rows(self, picture: Picture, image: NDArray[np.uint8], conditions: tuple[str, str]) -> list[Row]:
+        """Rows of a picture stored in every way: of the first condition as it is stored, of the second enhanced."""
+        given = np.stack([image, *(again(image) for again in REENCODINGS.values())])
+        sharp = [sharpness(version) for version in given]
         rows = []
-        for (name, version), logits in zip(versions.items(), raw, strict=True):
-            said = self.rule.say(logits, sharpness(version), picture.size)
-            shared = {"face_id": picture.face_id, "group": picture.group, "label": picture.label}
-            rows.append(
-                {
-                    **shared,
-                    "reencoding": name,
-                    "fake_probability": said.fake_probability,
-                    "side": "fake" if said.fake_probability >= self.rule.threshold else "real",
-                    "verdict": said.verdict,
-                }
-            )
+        for condition, judged, rule in zip(
+            conditions, (given, self.router.enhance(given)), (self.rule, self.enhanced_rule), strict=True
+        ):
+            raw = logits_of_versions(self.detector, judged, rule.stability)
+            for name, logits, of_version in zip((AS_IT_IS, *REENCODINGS), raw, sharp, strict=True):
+                said = rule.say(logits, of_version, picture.size)
+                rows.append(
+                    {
+                        "face_id": picture.face_id,
+                        "group": picture.group,
+                        "label": picture.label,
+                        "condition": condition,
+                        "reencoding": name,
+                        "fake_probability": said.fake_probability,
+                        "side": "fake" if said.fake_probability >= rule.threshold else "real",
+                        "verdict": said.verdict,
+                    }
+                )
         return rows

@@ -167,6 +167,7 @@ REENCODED = pa.schema(
         pa.field("face_id", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
         pa.field("label", pa.int8(), nullable=False),
+        pa.field("condition", pa.string(), nullable=False),  # of the picture that is stored anew, as in PREDICTIONS
         pa.field("reencoding", pa.string(), nullable=False),  # as_it_is, or a name of scoring.stability.REENCODINGS
         pa.field("fake_probability", pa.float32(), nullable=False),
         pa.field("side", pa.string(), nullable=False),  # real or fake: what the verdict would be if one had to be given

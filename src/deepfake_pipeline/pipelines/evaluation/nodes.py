@@ -88,17 +88,24 @@ def describe(faces: Table, test_faces: PackedFaces, geometry: CropGeometry) -> R
 
 def judge_again(
     test_faces: PackedFaces,
+    recipes: Table,
     detector: nn.Module,
+    enhancer: nn.Module,
+    classifier: nn.Module,
     operating_point: dict[str, Any],
+    enhanced_verdicts: dict[str, Any],
     faces: Table,
     params: EvaluationParams,
     compute: ComputeParams,
 ) -> RecordStream:
-    """Verdicts of some test faces, as they are and after every re-encoding."""
+    """Verdicts of some test faces, as they are and after every re-encoding: clean and degraded, also enhanced."""
     rows = judge_reencoded(
         test_faces,
+        recipes_of_split(recipes, "test"),
         detector,
+        Router.of(classifier, enhancer, accelerator=compute.accelerator),
         VerdictRule.of_operating_point(operating_point),
+        VerdictRule.of_operating_point({**operating_point, "unsure": enhanced_verdicts["unsure"]}),
         limit=params.stability_faces,
         seed=compute.seed,
         sizes=face_sizes(faces, "test"),
