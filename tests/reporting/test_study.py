@@ -91,6 +91,20 @@ def test_means_have_the_planted_verdicts(figures):
     assert figures["headline"]["training"]["verdict"] == "helps"
 
 
+def test_repairs_are_compared_with_each_other_and_corrected_as_a_family(figures):
+    rows = figures["headline"]["by_training"]["plain"]
+    pairs = figures["headline"]["between"]["plain"]
+    assert [(pair["repair"], pair["less"]) for pair in pairs] == [
+        ("best_classical", "enhancer"), ("best_classical", "joint"), ("enhancer", "joint")
+    ]  # fmt: skip
+    assert [pair["verdict"] for pair in pairs] == ["hurts", "helps", "helps"]
+    for pair in pairs:
+        difference = rows[pair["repair"]]["auroc"]["value"] - rows[pair["less"]]["auroc"]["value"]
+        assert pair["change"]["value"] == pytest.approx(difference)
+        assert pair["change"]["low"] < difference < pair["change"]["high"]
+    assert list(figures["headline"]["between"]) == ["control", "plain"]
+
+
 def test_a_repair_of_fewer_faces_is_compared_on_those_alone(tmp_path):
     table = planted(tmp_path / "scores", {"best_classical": 0.6}, slow=100, trainings=("plain",))
     figures = measure_study(table, RESAMPLING)
@@ -124,6 +138,10 @@ def test_means_of_a_repair_of_fewer_faces_can_be_compared(tmp_path):
     found = headline["by_training"]["plain"]
     assert found["best_classical"]["auroc"]["value"] == pytest.approx(auroc("plain", "none", False) + change)
     assert found["enhancer"]["auroc"]["value"] == pytest.approx(auroc("plain", "enhancer", False))
+    (pair,) = headline["between"]["plain"]
+    difference = auroc("plain", "best_classical", True) - auroc("plain", "enhancer", True)
+    assert pair["change"]["value"] == pytest.approx(difference)
+    assert pair["verdict"] == "undetectable"
     over = headline["training_over"]
     instead = auroc("control", "none", True) - auroc("plain", "best_classical", True)
     assert over["best_classical"]["change"]["value"] == pytest.approx(instead)

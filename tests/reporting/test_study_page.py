@@ -86,6 +86,22 @@ def test_several_repairs_are_told_apart(measured):
     assert "all of the ways that were tried hurt, most of all the enhancer trained with a detector" in no
 
 
+def test_most_of_all_is_said_of_a_repair_that_is_measurably_better_than_the_others(measured):
+    first, _ = answer(measured({"best_classical": 0.3, "enhancer": 0.9}))
+    assert "helps a detector, most of all the enhancer, which raises" in first
+    assert first.endswith("; the best classical filter helps.")
+    first, _ = answer(measured({"best_classical": 0.6, "enhancer": 0.61, "router": 0.1, "joint": 0.6}))
+    assert "most of all" not in first
+    names = ["the best classical filter", "the enhancer", "the enhancer trained with a detector"]
+    best = next(name for name in names if f"helps a detector; {name} raises" in first)
+    alike = [name for name in names if name != best]
+    assert f"which is not measurably more than what {alike[0]} and {alike[1]} do; the router" in first
+    no, _ = answer(measured({"enhancer": -0.6, "joint": -0.61}))
+    assert "that were tried hurt; the enhancer" in no
+    assert "which is not measurably more than what the enhancer" in no
+    assert no.endswith("does.")
+
+
 def test_without_controls_or_repairs_the_answer_says_so(measured):
     first, second = answer(measured({"enhancer": 0.6}, trainings=("plain",)))
     assert first.startswith("Yes")

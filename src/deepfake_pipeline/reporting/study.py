@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ def measure_study(scores: Table, resampling: Resampling) -> Figures:
     study still finds a difference, else ``undetectable``. Means over cells give each cell the same weight and are
     bootstrapped over groups, all cells on the same draws; their verdicts are corrected as a family of their own. The
     mean AUROC of a repair that was not done to all faces is that of all faces without it, and what it changed on its
-    own: so that means of different repairs can be compared.
+    own. Two repairs are compared on the faces that both were done to, all pairs of them as a third family.
 
     Args:
         scores: rows of ``tables.schemas.STUDY_SCORES``.
@@ -154,27 +155,44 @@ class _Sum:
     cells: int = 1
 
 
+class _Key(NamedTuple):
+    """A mean AUROC: of a repair, on the faces that another was done to (``on``), less that of a third (``less``)."""
+
+    training: str
+    clean: bool
+    repair: str
+    on: str = ""
+    less: str = ""
+
+
 class _Means:
-    """Sums over degraded cells from which means over cells, and their bootstrap, are made.
+    """Sums over cells from which means over cells, and their bootstrap, are made.
 
     Cells of the same faces share one matrix; those of a repair that is too slow for all faces have another.
     """
 
     def __init__(self) -> None:
-        self.sums: dict[tuple[str, str, bool], dict[int, _Sum]] = {}
+        self.sums: dict[_Key, dict[int, _Sum]] = {}
 
     def add(self, where: Mapping[str, Any], part: pd.DataFrame) -> None:
-        clean = where["degradation"] == CLEAN
+        training, clean = where["training"], where["degradation"] == CLEAN
         of_repair = {name: rows.set_index("face_id") for name, rows in part.groupby("repair", sort=False)}
-        without = of_repair[NONE]
         for name, rows in of_repair.items():
-            self._add((where["training"], name, clean), rows)
+            self._add(_Key(training, clean, name), rows)
             if name != NONE:  # what it is compared with: the same faces without
-                self._add((where["training"], f"{NONE} for {name}", clean), without.loc[rows.index])
+                self._add(_Key(training, clean, NONE, on=name), of_repair[NONE].loc[rows.index])
+        if clean:
+            return
+        for one, other in combinations(sorted(of_repair.keys() - {NONE}), 2):
+            fewer = min(of_repair[one], of_repair[other], key=len)  # the faces of slow repairs are among all
+            rows, without = (of_repair[name].loc[fewer.index] for name in (one, other))
+            self._add(_Key(training, clean, one, less=other), rows, without)
 
-    def _add(self, key: tuple[str, str, bool], rows: pd.DataFrame) -> None:
+    def _add(self, key: _Key, rows: pd.DataFrame, without: pd.DataFrame | None = None) -> None:
         labels, of_size = rows.label.to_numpy(), self.sums.setdefault(key, {})
         wins = pair_wins(labels, rows.logit.to_numpy())
+        if without is not None:
+            wins -= pair_wins(labels, without.logit.to_numpy())
         if len(rows) in of_size:
             of_size[len(rows)].wins += wins
             of_size[len(rows)].cells += 1
@@ -182,7 +200,7 @@ class _Means:
             of_size[len(rows)] = _Sum(wins, rows.index, labels)
 
     def headline(self, faces: _Faces, resampling: Resampling) -> Figures:
-        """Means over degraded cells, by training and repair, and how training with degradations compares."""
+        """Means over degraded cells, by training and repair; how repairs compare, and training with degradations."""
         assert faces.table is not None
         table = faces.table
         keys = sorted(self.sums)
@@ -199,51 +217,58 @@ class _Means:
         )
         column = {key: drawn.column(number) for number, key in enumerate(keys)}
 
-        def lost(training: str, name: str, clean: bool) -> Bootstrap:
-            return column[training, f"{NONE} for {name}", clean].minus(column[training, name, clean])
+        def of_all(key: _Key) -> Bootstrap:
+            without = column[key._replace(repair=NONE)]
+            return without if key.repair == NONE else without.minus(column[_without(key)].minus(column[key]))
 
-        def of_all(training: str, name: str, clean: bool) -> Bootstrap:
-            without = column[training, NONE, clean]
-            return without if name == NONE else without.minus(lost(training, name, clean))
-
-        found: Figures = {}
-        tested: list[tuple[Figures, Bootstrap]] = []
+        found: dict[str, Figures] = {}
+        between: dict[str, list[Figures]] = {}
+        changes: list[tuple[Figures, Bootstrap]] = []
+        differences: list[tuple[Figures, Bootstrap]] = []
 
         def compare(row: Figures, first: Bootstrap, second: Bootstrap) -> Figures:
             change = first.minus(second)
             row["change"] = as_json(change.interval())
-            tested.append((row, change))
+            changes.append((row, change))
             return row
 
-        for training, name, clean in keys:
-            if clean or " for " in name:
+        for key in keys:
+            if key.clean or key.on:
                 continue
-            of_training = found.setdefault(training, {})
-            row: Figures = {"auroc": as_json(of_all(training, name, False).interval())}
-            if name != NONE:
-                compare(row, column[training, name, False], column[training, f"{NONE} for {name}", False])
-            known = (training, name, True) in column
-            row["clean"] = as_json(of_all(training, name, True).interval()) if known else None
-            of_training[name] = row
+            if key.less:
+                pair: Figures = {"repair": key.repair, "less": key.less, "change": as_json(column[key].interval())}
+                between.setdefault(key.training, []).append(pair)
+                differences.append((pair, column[key]))
+                continue
+            row: Figures = {"auroc": as_json(of_all(key).interval())}
+            if key.repair != NONE:
+                compare(row, column[key], column[_without(key)])
+            clean = key._replace(clean=True)
+            row["clean"] = as_json(of_all(clean).interval()) if clean in column else None
+            found.setdefault(key.training, {})[key.repair] = row
         against: Figures = {}
         if {PLAIN, CONTROL} <= found.keys():
-            control = column[CONTROL, NONE, False]
-            against["training"] = compare({}, control, column[PLAIN, NONE, False])
+            control, plain = _Key(CONTROL, False, NONE), _Key(PLAIN, False, NONE)
+            against["training"] = compare({}, column[control], column[plain])
             against["training_over"] = {
-                name: compare({}, column[CONTROL, f"{NONE} for {name}", False], column[PLAIN, name, False])
+                name: compare({}, column[control._replace(on=name)], column[plain._replace(repair=name)])
                 for name in found[PLAIN]
                 if name != NONE
             }
-        _correct_means(tested, table.group.nunique(), resampling.confidence)
-        return {"by_training": found, **against}
+        for family in (changes, differences):
+            _correct_means(family, table.group.nunique(), resampling.confidence)
+        return {"by_training": found, "between": between, **against}
 
-    def _mean(
-        self, key: tuple[str, str, bool], table: pd.DataFrame, weights: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _mean(self, key: _Key, table: pd.DataFrame, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean AUROC over the cells of a key, for each row of weights of all faces."""
         sums = self.sums[key].values()
         parts = [mean_wins(one.wins, one.labels, weights[:, table.index.get_indexer(one.faces)]) for one in sums]
         return np.sum(parts, axis=0) / sum(one.cells for one in sums)
+
+
+def _without(key: _Key) -> _Key:
+    """The same faces without the repair."""
+    return key._replace(repair=NONE, on=key.repair)
 
 
 def _correct_means(tested: Sequence[tuple[Figures, Bootstrap]], groups: int, confidence: float) -> None:

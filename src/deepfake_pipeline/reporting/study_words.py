@@ -41,19 +41,21 @@ def _about_repairs(figures: Figures) -> str:
         return "Whether repairing a degraded face helps detection was not measured: no repair was chosen."
     if kinds["helps"]:
         best = max(kinds["helps"], key=lambda name: repairs[name]["change"]["value"])
-        others = [f"{_listed(names)} {_verb(kind, names)}" for kind, names in _others(kinds, best)]
+        alike = _alike(figures, training, best, kinds["helps"])
+        others = [f"{_listed(names)} {_verb(kind, names)}" for kind, names in _others(kinds, [best, *alike])]
         rest = f"; {'; '.join(others)}" if others else ""
         return (
-            f"Yes: repairing a degraded face first helps a detector, most of all {repair_name(best)}, which "
-            f"{_effect(rows[NONE], repairs[best])}{rest}."
+            f"Yes: repairing a degraded face first helps a detector{_most(best, alike)} "
+            f"{_effect(rows[NONE], repairs[best])}{_no_more_than(alike)}{rest}."
         )
     if kinds["hurts"]:
         worst = min(kinds["hurts"], key=lambda name: repairs[name]["change"]["value"])
+        alike = _alike(figures, training, worst, kinds["hurts"])
         rest = f"; of {_listed(kinds['undetectable'])} no effect can be shown" if kinds["undetectable"] else ""
         every = "all of the ways that were tried hurt" if len(repairs) > 1 and not rest else "it hurts"
         return (
-            f"No: repairing a degraded face first does not help a detector, {every}, most of all "
-            f"{repair_name(worst)}, which {_effect(rows[NONE], repairs[worst])}{rest}."
+            f"No: repairing a degraded face first does not help a detector, {every}{_most(worst, alike)} "
+            f"{_effect(rows[NONE], repairs[worst])}{_no_more_than(alike)}{rest}."
         )
     largest = max(repairs, key=lambda name: abs(repairs[name]["change"]["value"] or 0.0))
     return (
@@ -142,9 +144,26 @@ def _effect(before: Figures, after: Figures) -> str:
     )
 
 
-def _others(kinds: Mapping[str, Sequence[str]], best: str) -> Iterator[tuple[str, list[str]]]:
+def _alike(figures: Figures, training: str, first: str, names: Sequence[str]) -> list[str]:
+    """Of the names those whose effect cannot be told from that of the first."""
+    pairs = {frozenset((row["repair"], row["less"])): row for row in figures["headline"]["between"].get(training, ())}
+    others = [name for name in names if name != first]
+    return [name for name in others if pairs[frozenset((first, name))]["verdict"] == "undetectable"]
+
+
+def _most(first: str, alike: Sequence[str]) -> str:
+    return f"; {repair_name(first)}" if alike else f", most of all {repair_name(first)}, which"
+
+
+def _no_more_than(alike: Sequence[str]) -> str:
+    if not alike:
+        return ""
+    return f", which is not measurably more than what {_listed(alike)} {'do' if len(alike) > 1 else 'does'}"
+
+
+def _others(kinds: Mapping[str, Sequence[str]], named: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     for kind, names in kinds.items():
-        rest = [name for name in names if name != best]
+        rest = [name for name in names if name not in named]
         if rest:
             yield kind, rest
 
