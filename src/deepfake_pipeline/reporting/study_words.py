@@ -42,7 +42,10 @@ def _about_repairs(figures: Figures) -> str:
     if kinds["helps"]:
         best = max(kinds["helps"], key=lambda name: repairs[name]["change"]["value"])
         alike = _alike(figures, training, best, kinds["helps"])
-        others = [f"{_listed(names)} {_verb(kind, names)}" for kind, names in _others(kinds, [best, *alike])]
+        others = [
+            f"{_listed(names)} {_verb(kind, names)}{' less' if kind == 'helps' else ''}"
+            for kind, names in _others(kinds, [best, *alike])
+        ]
         rest = f"; {'; '.join(others)}" if others else ""
         return (
             f"Yes: repairing a degraded face first helps a detector{_most(best, alike)} "
