@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -58,7 +59,8 @@ def test_a_folder_is_scored_and_bad_files_are_listed(pictures):
         assert len(row["sha256"]) == 64
     assert rows[4]["reason"] == "unreadable"
     assert rows[4]["verdict"] is None
-    assert sum(int(part.split()[0]) for part in result.stderr.splitlines()[-1].split(", ")) == 3  # each file once
+    counts = next(line for line in result.stderr.splitlines() if "not scored" in line)
+    assert sum(int(part.split()[0]) for part in counts.split(", ")) == 3  # each file once
     assert {row["release"] for row in rows} == {result.stderr.splitlines()[0].removeprefix("release: ")}
 
 
@@ -69,6 +71,19 @@ def test_faces_can_be_enhanced_first(pictures):
     )
     assert plain["fake_probability"] != enhanced["fake_probability"]
     assert plain.keys() == enhanced.keys()
+
+
+@pytest.mark.parametrize(("option", "hints"), [([], 1), (["--enhance"], 0)])
+def test_who_gets_no_verdict_is_told_of_enhancing(pictures, option, hints, monkeypatch):
+    from deepfake_pipeline.scoring import release
+    from deepfake_pipeline.scoring.conformal import NEVER, UnsureRule
+
+    never = UnsureRule(0.05, (), (NEVER,))
+    silent = replace(release.packaged_release(), unsure=never, unsure_enhanced=never)
+    monkeypatch.setattr(release, "find_release", lambda *_: silent)
+    result = score(pictures, "--faces", "whole", *option)
+    assert "2 unsure" in result.stderr
+    assert result.stderr.count("with --enhance") == hints
 
 
 def test_the_table_names_every_file(pictures):

@@ -96,6 +96,8 @@ def score(
         for line in map(out.as_json, counted()) if as_json else out.table(counted(), width):
             click.echo(line)
     click.echo(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no file found", err=True)
+    if counts["unsure"] and not enhance and release.unsure_enhanced is not None:
+        click.echo("with --enhance poor pictures may get a verdict; the card tells how many do", err=True)
     if not counts["real"] + counts["fake"] + counts["unsure"]:
         sys.exit(1)
 
