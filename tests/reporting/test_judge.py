@@ -135,6 +135,8 @@ def test_verdicts_are_told_by_condition_and_sharpness() -> None:
 
 
 def test_opposite_kept_and_changed_sides_are_counted() -> None:
+    from scipy.stats import binomtest
+
     rows = []
     for number in range(100):
         first = "fake" if number < 50 else "unsure"
@@ -157,7 +159,10 @@ def test_opposite_kept_and_changed_sides_are_counted() -> None:
     assert (steady["faces"], steady["with_verdict"]) == (10, 10)
     assert steady["by_reencoding"]["any"]["kept"]["value"] == 1
     found = figures["clean"]
-    assert (found["faces"], found["with_verdict"]) == (100, 50)
+    assert (found["faces"], found["with_verdict"], found["turned"]) == (100, 50, 5)
+    assert found["turned_upper"] == pytest.approx(
+        binomtest(5, 50, alternative="less").proportion_ci(0.95, "exact").high
+    )
     mirror, every = found["by_reencoding"]["mirror"], found["by_reencoding"]["any"]
     assert [mirror[name]["value"] for name in ("opposite", "kept", "side")] == pytest.approx([0.1, 0.7, 0.05])
     assert [every[name]["value"] for name in ("opposite", "kept", "side")] == pytest.approx([0.05, 0.85, 0.025])

@@ -152,8 +152,12 @@ def verdict_sentences(metrics: Mapping[str, Any]) -> list[str]:
 def _stability_sentence(figures: Mapping[str, Any] | None) -> str:
     if not figures or not figures["with_verdict"]:
         return ""
-    kept, opposite = (percent_text(figures["by_reencoding"]["any"][name]) for name in ("kept", "opposite"))
-    return f" Stored in twelve other ways, {kept} of them stay as they are and {opposite} turn into the opposite."
+    kept = percent_text(figures["by_reencoding"]["any"]["kept"])
+    return (
+        f" Stored in twelve other ways, {kept} of them stay as they are; {figures['turned']} of "
+        f"{figures['with_verdict']} faces ever get the opposite one, under {100 * figures['turned_upper']:.1f} % with "
+        "95 % confidence."
+    )
 
 
 def percent_text(interval: Mapping[str, float | None]) -> str:

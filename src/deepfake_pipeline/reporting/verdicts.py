@@ -69,10 +69,11 @@ def stability_figures(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Fi
         options: of the bootstrap.
 
     Returns:
-        By condition ``faces``; ``with_verdict``, how many of them have one as they are; and by re-encoding, and as
-        ``any``, over face and re-encoding pairs: ``opposite``, share of those with a verdict that get the opposite
-        one, ``kept``, share that keeps it, ``side``, share of all faces that changes sides, unsure or not; with
-        intervals.
+        By condition ``faces``; ``with_verdict``, how many of them have one as they are; ``turned``, how many of these
+        get the opposite one at least once, and ``turned_upper``: their share is smaller with 95 % confidence, as
+        ``error_upper`` of :func:`verdict_figures`. And by re-encoding, and as ``any``, over face and re-encoding pairs:
+        ``opposite``, share of those with a verdict that get the opposite one, ``kept``, share that keeps it, ``side``,
+        share of all faces that changes sides, unsure or not; with intervals.
     """
     return {str(condition): _stability(rows, options) for condition, rows in reencoded.groupby("condition", sort=True)}
 
@@ -82,7 +83,7 @@ def _stability(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Figures:
     names = [name for name in reencoded.reencoding.unique() if name != "as_it_is"]
     groups = reencoded[reencoded.reencoding == "as_it_is"].set_index("face_id").group.loc[table.index].to_numpy()
     first, side = (table[what]["as_it_is"].to_numpy() for what in ("verdict", "side"))
-    has = first != "unsure"
+    has: NDArray[np.bool_] = np.asarray(first != "unsure")
     columns = []
     for name in names:
         now, side_now = (table[what][name].to_numpy() for what in ("verdict", "side"))
@@ -102,7 +103,14 @@ def _stability(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Figures:
         name: dict(zip(("opposite", "kept", "side"), map(as_json, intervals[3 * at : 3 * at + 3]), strict=True))
         for at, name in enumerate([*names, "any"])
     }
-    return {"faces": len(table), "with_verdict": int(has.sum()), "by_reencoding": rows}
+    turned = counted[:, 0].max(axis=0) > 0
+    return {
+        "faces": len(table),
+        "with_verdict": int(has.sum()),
+        "turned": int(turned.sum()),
+        "turned_upper": clustered_upper_bound(turned[has], groups[has]) if has.any() else None,
+        "by_reencoding": rows,
+    }
 
 
 def false_alarm_figures(

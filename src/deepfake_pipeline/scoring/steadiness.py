@@ -53,7 +53,7 @@ def judge_reencoded(
 ) -> Iterator[Row]:
     """Rows of ``tables.schemas.REENCODED``: each face as it is, and after each of ``REENCODINGS``.
 
-    A face is judged clean, and degraded by one of its recipes; either way also enhanced, after it was stored anew.
+    Clean faces, and faces degraded by one of their recipes; both also enhanced, after they were stored anew.
 
     Args:
         faces: to be judged.
@@ -62,31 +62,32 @@ def judge_reencoded(
         router: restores by its network, told what its classifier takes each picture for.
         rule: how its log-odds become verdicts.
         enhanced_rule: the same on enhanced faces.
-        limit: faces at most; which ones, and by which recipe, depends on their ids and the seed.
+        limit: clean faces at most, and degraded ones; which, and by which recipe, depends on their ids and the seed.
         seed: of the study.
         sizes: px by face_id, where it is known.
         workers: processes; the rows do not depend on it.
         accelerator: auto, cpu or cuda.
     """
-    drawn = {row: stable_seed("steady", seed, bytes(faces.face_ids[row]).decode()) for row in range(len(faces))}
-    chosen = sorted(sorted(drawn, key=lambda row: drawn[row])[:limit])
     of_face: dict[str, list[Recipe]] = {}
     for recipe in recipes:
         of_face.setdefault(recipe.face_id, []).append(recipe)
-    pictures = (_picture(faces, row, of_face, drawn[row], sizes) for row in chosen)
+    drawn = {row: stable_seed("steady", seed, bytes(faces.face_ids[row]).decode()) for row in range(len(faces))}
+    in_turn = sorted(drawn, key=lambda row: drawn[row])
+    degraded = sorted([row for row in in_turn if faces.face_ids[row].decode() in of_face][:limit])
+    jobs: list[tuple[int, Recipe | None]] = [(row, None) for row in sorted(in_turn[:limit])]
+    for row in degraded:
+        own = of_face[faces.face_ids[row].decode()]
+        jobs.append((row, own[drawn[row] % len(own)]))
+
+    def picture(row: int, recipe: Recipe | None) -> Picture:
+        face_id, image = faces.face_ids[row].decode(), np.array(faces.images[row])
+        return Picture(face_id, faces.groups[row].decode(), int(faces.labels[row]), image, recipe, sizes.get(face_id))
+
     build = partial(_Judge, network_bytes(detector), router, rule, enhanced_rule, accelerator)
     workers = 1 if pick_device(accelerator).type == "cuda" else workers
-    for rows in map_batches(pictures, build, workers=workers, description="re-encode", total=len(chosen)):
+    pictures = (picture(*job) for job in jobs)
+    for rows in map_batches(pictures, build, workers=workers, description="re-encode", total=len(jobs)):
         yield from rows
-
-
-def _picture(
-    faces: PackedFaces, row: int, of_face: Mapping[str, Sequence[Recipe]], draw: int, sizes: Mapping[str, float]
-) -> Picture:
-    face_id = faces.face_ids[row].decode()
-    image, recipes = np.array(faces.images[row]), of_face.get(face_id, ())
-    recipe = recipes[draw % len(recipes)] if recipes else None
-    return Picture(face_id, faces.groups[row].decode(), int(faces.labels[row]), image, recipe, sizes.get(face_id))
 
 
 class _Judge:
@@ -99,13 +100,9 @@ class _Judge:
         self.router, self.rule, self.enhanced_rule = router, rule, enhanced_rule
 
     def __call__(self, picture: Picture) -> list[Row]:
-        rows = self._rows(picture, picture.image, ("clean", "clean_enhanced"))
+        image, conditions = picture.image, ("clean", "clean_enhanced")
         if picture.recipe is not None:
-            rows += self._rows(picture, apply(picture.recipe, picture.image), ("degraded", "enhanced"))
-        return rows
-
-    def _rows(self, picture: Picture, image: NDArray[np.uint8], conditions: tuple[str, str]) -> list[Row]:
-        """Rows of a picture stored in every way: of the first condition as it is stored, of the second enhanced."""
+            image, conditions = apply(picture.recipe, image), ("degraded", "enhanced")
         given = np.stack([image, *(again(image) for again in REENCODINGS.values())])
         sharp = [sharpness(version) for version in given]
         rows = []

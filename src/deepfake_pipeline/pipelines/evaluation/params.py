@@ -14,5 +14,7 @@ class EvaluationParams(BaseModel):
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Level of the intervals.")
     sheet_faces: int = Field(default=4, ge=1, le=16, description="Faces on each before/after sheet.")
     stability_faces: int = Field(
-        default=100, ge=1, description="Test faces, at most, that are judged again after each re-encoding."
+        default=100,
+        ge=1,
+        description="Test faces, at most, clean and as many degraded, that are judged again after each re-encoding.",
     )
