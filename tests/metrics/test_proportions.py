@@ -4,11 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
+from deepfake_pipeline.metrics.intervals import Interval
 from deepfake_pipeline.metrics.proportions import (
     chance_of_so_few,
     clustered_upper_bound,
     design_effect,
     intraclass_correlation,
+    share_interval,
     upper_bound,
 )
 
@@ -53,3 +55,16 @@ def test_degenerate_groups() -> None:
     assert intraclass_correlation(np.array([0.0, 1.0]), np.array(["a", "b"])) == 0
     assert intraclass_correlation(np.zeros(4), np.array([1, 1, 2, 2])) == 0
     assert clustered_upper_bound(np.zeros(0, bool), np.zeros(0)) == 1
+
+
+@given(st.integers(1, 400), st.floats(0.5, 0.99))
+def test_a_share_of_none_or_all_has_an_exact_end_and_another_stays(count: int, confidence: float) -> None:
+    groups, drawn = np.arange(count), Interval(0.0, 0.0, 0.0)
+    none = share_interval(drawn, np.zeros(count, bool), groups, confidence)
+    exact = binomtest(0, count).proportion_ci(confidence, "exact")
+    assert (none.value, none.low, none.high) == (0, 0, pytest.approx(exact.high))
+    every = share_interval(Interval(1.0, 1.0, 1.0), np.ones(count, bool), groups, confidence)
+    assert (every.value, every.low, every.high) == (1, pytest.approx(1 - exact.high), 1)
+    some = Interval(0.25, 0.1, 0.4)
+    assert share_interval(some, np.arange(count + 1) == 0, np.arange(count + 1), confidence) == some
+    assert share_interval(drawn, np.zeros(0, bool), groups[:0], confidence) == drawn

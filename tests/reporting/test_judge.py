@@ -68,6 +68,9 @@ def test_a_gap_is_between_two_parts_where_no_face_is_misjudged_too() -> None:
         gap = found[kind]["gap"]
         assert gap["best"] != gap["worst"]
         assert gap["gap"]["value"] == 0
+        for row in found[kind]["parts"]:
+            assert row["false_alarms"] is None or 0 == row["false_alarms"]["value"] < row["false_alarms"]["high"] < 0.35
+            assert row["misses"] is None or 0 == row["misses"]["value"] < row["misses"]["high"] < 0.35
 
 
 def test_figures_of_a_part_are_those_of_its_faces() -> None:
@@ -116,6 +119,11 @@ def test_the_error_is_that_among_the_verdicts_given() -> None:
     assert (found["faces"], found["given"], found["wrong"]) == (200, 80, 2)
     assert (found["share"]["value"], found["error"]["value"]) == (0.4, 0.025)
     assert found["error_upper"] == pytest.approx(binomtest(2, 80, alternative="less").proportion_ci(0.95, "exact").high)
+    flawless = verdict_figures(verdicts(200, 0), OPTIONS)
+    bound = binomtest(0, 200).proportion_ci(0.95, "exact").high
+    assert (flawless["error"]["value"], flawless["error"]["low"]) == (0, 0)
+    assert flawless["error"]["high"] == pytest.approx(bound)
+    assert flawless["share"]["low"] == pytest.approx(1 - bound) and flawless["share"]["high"] == 1
     nothing = verdict_figures(verdicts(0, 0), OPTIONS)
     assert (nothing["share"]["value"], nothing["error"]["value"], nothing["error_upper"]) == (0, None, None)
     assert verdict_figures(verdicts(0, 0).iloc[:0], OPTIONS)["share"]["value"] is None
@@ -166,6 +174,11 @@ def test_opposite_kept_and_changed_sides_are_counted() -> None:
     mirror, every = found["by_reencoding"]["mirror"], found["by_reencoding"]["any"]
     assert [mirror[name]["value"] for name in ("opposite", "kept", "side")] == pytest.approx([0.1, 0.7, 0.05])
     assert [every[name]["value"] for name in ("opposite", "kept", "side")] == pytest.approx([0.05, 0.85, 0.025])
+    png = found["by_reencoding"]["png"]
+    bound = binomtest(0, 50).proportion_ci(0.95, "exact").high  # of 50 faces with a verdict
+    assert (png["opposite"]["high"], 1 - png["kept"]["low"]) == pytest.approx((bound, bound))
+    assert png["side"]["high"] == pytest.approx(binomtest(0, 100).proportion_ci(0.95, "exact").high)
+    assert steady["by_reencoding"]["any"]["opposite"]["high"] == pytest.approx(1 - 0.025 ** (1 / 10))
 
 
 def test_false_alarms_are_those_of_real_faces() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv
 
 from deepfake_pipeline.metrics.classification import Floats
+from deepfake_pipeline.metrics.intervals import Interval
 
 
 def chance_of_so_few(errors: float, count: float, share: float) -> float:
@@ -62,3 +63,20 @@ def clustered_upper_bound(wrong: NDArray[np.bool_], groups: NDArray[Any], risk: 
     """
     effect = design_effect(groups, intraclass_correlation(wrong.astype(np.float64), groups))
     return upper_bound(float(wrong.sum()) / effect, len(wrong) / effect, risk) if len(wrong) else 1.0
+
+
+def share_interval(found: Interval, hit: NDArray[np.bool_], groups: NDArray[Any], confidence: float) -> Interval:
+    """A bootstrapped interval of a share, whose far end is an exact bound where none, or all, of the faces are hit.
+
+    Whatever is drawn of such faces, the share is 0, or 1: a bootstrap would be certain of it after a single face.
+
+    Args:
+        found: by the bootstrap.
+        hit: ``(N,)``, the faces that count.
+        groups: ``(N,)``; what is independent.
+        confidence: level of the interval, in (0, 1).
+    """
+    if not len(hit) or hit.any() != hit.all():
+        return found
+    bound = clustered_upper_bound(np.zeros(len(hit), np.bool_), groups, (1 - confidence) / 2)
+    return found._replace(low=1 - bound) if hit.all() else found._replace(high=bound)

@@ -15,6 +15,7 @@ from deepfake_pipeline.faces.skin import TONES, tone
 from deepfake_pipeline.metrics.classification import Floats, auroc, ratio
 from deepfake_pipeline.metrics.intervals import Bootstrap, Statistic, as_json, cluster_bootstrap
 from deepfake_pipeline.metrics.multiple import bootstrap_p, holm
+from deepfake_pipeline.metrics.proportions import share_interval
 
 Figures = dict[str, Any]
 Parts = Mapping[str, NDArray[np.bool_]]
@@ -115,7 +116,10 @@ def _of_kind(
         if name in measured and table is not None:
             own, rest_of, alarms, misses = (table.column(columns[name] + at) for at in range(4))
             row |= {"auroc": as_json(own.interval())}
-            row |= {"false_alarms": as_json(alarms.interval()), "misses": as_json(misses.interval())}
+            for label, what, share in ((0, "false_alarms", alarms), (1, "misses", misses)):
+                members = mask & (labels == label)
+                wrong = _wrong(frame[members], threshold)
+                row[what] = as_json(share_interval(share.interval(), wrong, groups[members], options["confidence"]))
             if several:
                 difference = own.minus(rest_of)
                 p = bootstrap_p(difference)
@@ -132,15 +136,16 @@ def _auroc(frame: pd.DataFrame, members: NDArray[np.bool_], weights: Floats) -> 
 
 def _errors(frame: pd.DataFrame, members: NDArray[np.bool_], threshold: float, weights: Floats) -> Floats:
     """Share of faces of one class that are called what they are not."""
-    part = frame[members]
-    wrong = (part.fake_probability >= threshold).to_numpy() != (part.label == 1).to_numpy()
     inside = weights[:, members]
-    return ratio(inside @ wrong.astype(np.float64), inside.sum(axis=1))
+    return ratio(inside @ _wrong(frame[members], threshold).astype(np.float64), inside.sum(axis=1))
+
+
+def _wrong(part: pd.DataFrame, threshold: float) -> NDArray[np.bool_]:
+    return np.asarray((part.fake_probability >= threshold).to_numpy() != (part.label == 1).to_numpy())
 
 
 def _gap(aurocs: Mapping[str, Bootstrap]) -> Figures:
     """The best part against the worst; chosen after looking, so the gap leans to the large side."""
-    worst, *_, best = sorted(
-        aurocs, key=lambda name: float(aurocs[name].value[0])
-    )  # two parts also where all are equal
+    ranked = sorted(aurocs, key=lambda name: float(aurocs[name].value[0]))
+    worst, best = ranked[0], ranked[-1]  # two parts also where all are equal
     return {"best": best, "worst": worst, "gap": as_json(aurocs[best].minus(aurocs[worst]).interval())}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepfake_pipeline.metrics.classification import Floats, ratio
 from deepfake_pipeline.metrics.intervals import as_json, cluster_bootstrap
-from deepfake_pipeline.metrics.proportions import clustered_upper_bound
+from deepfake_pipeline.metrics.proportions import clustered_upper_bound, share_interval
 
 Figures = dict[str, Any]
 
@@ -40,9 +40,11 @@ def verdict_figures(frame: pd.DataFrame, options: Mapping[str, Any]) -> Figures:
 
     if not len(frame):
         return {**counts, "share": _undefined(), "error": _undefined(), "error_upper": None}
-    share, error = (as_json(interval) for interval in cluster_bootstrap(shares, groups, **options).intervals())
+    share, error = cluster_bootstrap(shares, groups, **options).intervals()
+    share = share_interval(share, given, groups, options["confidence"])
+    error = share_interval(error, wrong[given], groups[given], options["confidence"])
     upper = clustered_upper_bound(wrong[given], groups[given]) if given.any() else None
-    return {**counts, "share": share, "error": error, "error_upper": upper}
+    return {**counts, "share": as_json(share), "error": as_json(error), "error_upper": upper}
 
 
 def verdicts_by_quality(frame: pd.DataFrame, edges: Sequence[float], options: Mapping[str, Any]) -> Figures:
@@ -88,22 +90,23 @@ def _stability(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Figures:
     for name in names:
         now, side_now = (table[what][name].to_numpy() for what in ("verdict", "side"))
         columns.append([has & (now != "unsure") & (now != first), has & (now == first), side_now != side])
-    counted = np.array(columns).astype(np.float64)  # (re-encodings, 3, faces)
+    found = np.array(columns, np.bool_)  # (re-encodings, 3, faces)
 
     def shares(weights: Floats) -> Floats:
-        sums = np.einsum("rf,nkf->rnk", weights, counted)
+        sums = np.einsum("rf,nkf->rnk", weights, found.astype(np.float64))
         sums = np.concatenate([sums, sums.mean(axis=1, keepdims=True)], axis=1)
         with_verdict = weights @ has.astype(np.float64)
         every = np.stack([with_verdict, with_verdict, weights.sum(axis=1)], axis=-1)
-        found = ratio(sums, every[:, None, :])
-        return found.reshape(len(weights), -1)
+        return ratio(sums, every[:, None, :]).reshape(len(weights), -1)
 
-    intervals = cluster_bootstrap(shares, groups, **options).intervals()
-    rows = {
-        name: dict(zip(("opposite", "kept", "side"), map(as_json, intervals[3 * at : 3 * at + 3]), strict=True))
-        for at, name in enumerate([*names, "any"])
-    }
-    turned = counted[:, 0].max(axis=0) > 0
+    turned, kept, moved = found[:, 0].max(axis=0), found[:, 1].min(axis=0), found[:, 2].max(axis=0)
+    intervals = iter(cluster_bootstrap(shares, groups, **options).intervals())
+    rows: Figures = {}
+    for name, hits in zip([*names, "any"], [*found, (turned, kept, moved)], strict=True):
+        rows[name] = {}
+        for what, hit, among in zip(("opposite", "kept", "side"), hits, (has, has, has | ~has), strict=True):
+            interval = share_interval(next(intervals), hit[among], groups[among], options["confidence"])
+            rows[name][what] = as_json(interval)
     return {
         "faces": len(table),
         "with_verdict": int(has.sum()),
@@ -135,8 +138,12 @@ def false_alarm_figures(
                 found = [part @ called[labels == label].astype(np.float64) for label, part in enumerate(within)]
                 return np.stack([ratio(a, b.sum(axis=1)) for a, b in zip(found, within, strict=True)], axis=-1)
 
-            intervals = cluster_bootstrap(shares, clean.group.to_numpy(), **options).intervals()
-            row |= dict(zip(("false_alarms", "recall"), map(as_json, intervals), strict=True))
+            groups = clean.group.to_numpy()
+            intervals = cluster_bootstrap(shares, groups, **options).intervals()
+            for label, name in enumerate(("false_alarms", "recall")):
+                among = labels == label
+                interval = share_interval(intervals[label], called[among], groups[among], options["confidence"])
+                row[name] = as_json(interval)
         rows.append(row)
     return rows
 
