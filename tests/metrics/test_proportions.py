@@ -59,12 +59,14 @@ def test_degenerate_groups() -> None:
 
 @given(st.integers(1, 400), st.floats(0.5, 0.99))
 def test_a_share_of_none_or_all_has_an_exact_end_and_another_stays(count: int, confidence: float) -> None:
-    groups, drawn = np.arange(count), Interval(0.0, 0.0, 0.0)
-    none = share_interval(drawn, np.zeros(count, bool), groups, confidence)
+    groups = np.arange(count)
+    none = share_interval(Interval(0.0, 0.0, 0.0), groups, confidence)
     exact = binomtest(0, count).proportion_ci(confidence, "exact")
     assert (none.value, none.low, none.high) == (0, 0, pytest.approx(exact.high))
-    every = share_interval(Interval(1.0, 1.0, 1.0), np.ones(count, bool), groups, confidence)
+    every = share_interval(Interval(1.0, 1.0, 1.0), groups, confidence)
     assert (every.value, every.low, every.high) == (1, pytest.approx(1 - exact.high), 1)
     some = Interval(0.25, 0.1, 0.4)
-    assert share_interval(some, np.arange(count + 1) == 0, np.arange(count + 1), confidence) == some
-    assert share_interval(drawn, np.zeros(0, bool), groups[:0], confidence) == drawn
+    assert share_interval(some, groups, confidence) == some
+    undefined = share_interval(Interval(np.nan, np.nan, np.nan), groups, confidence)
+    assert np.isnan(undefined).all()
+    assert share_interval(Interval(0.0, 0.0, 0.0), groups[:0], confidence).high == 0

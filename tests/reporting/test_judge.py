@@ -181,6 +181,19 @@ def test_opposite_kept_and_changed_sides_are_counted() -> None:
     assert steady["by_reencoding"]["any"]["opposite"]["high"] == pytest.approx(1 - 0.025 ** (1 / 10))
 
 
+def test_an_interval_of_all_re_encodings_holds_its_value() -> None:
+    """Every face changes sides in one of two: half of the pairs, and not all."""
+    shared = {"label": 1, "condition": "clean", "fake_probability": 0.7, "verdict": "unsure"}
+    sides = {"as_it_is": ("fake", "fake"), "mirror": ("fake", "real"), "png": ("real", "fake")}
+    rows = [
+        {**shared, "face_id": f"{number:03d}", "group": number, "reencoding": name, "side": side[number % 2]}
+        for number in range(40)
+        for name, side in sides.items()
+    ]
+    every = stability_figures(pd.DataFrame(rows), OPTIONS)["clean"]["by_reencoding"]["any"]["side"]
+    assert every["low"] <= every["value"] == 0.5 <= every["high"]
+
+
 def test_false_alarms_are_those_of_real_faces() -> None:
     frame = described()
     chosen = [{"rate": 0.05, "threshold": 0.8}, {"rate": 0.01, "threshold": None}]

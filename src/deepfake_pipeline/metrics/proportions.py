@@ -65,18 +65,17 @@ def clustered_upper_bound(wrong: NDArray[np.bool_], groups: NDArray[Any], risk: 
     return upper_bound(float(wrong.sum()) / effect, len(wrong) / effect, risk) if len(wrong) else 1.0
 
 
-def share_interval(found: Interval, hit: NDArray[np.bool_], groups: NDArray[Any], confidence: float) -> Interval:
-    """A bootstrapped interval of a share, whose far end is an exact bound where none, or all, of the faces are hit.
+def share_interval(found: Interval, groups: NDArray[Any], confidence: float) -> Interval:
+    """A bootstrapped interval of a share, whose far end is an exact bound where the share is 0 or 1.
 
-    Whatever is drawn of such faces, the share is 0, or 1: a bootstrap would be certain of it after a single face.
+    Whatever is drawn of such faces, the share stays what it is: a bootstrap would be certain of it after one face.
 
     Args:
         found: by the bootstrap.
-        hit: ``(N,)``, the faces that count.
-        groups: ``(N,)``; what is independent.
+        groups: ``(N,)``, of the faces that it is a share of; what is independent.
         confidence: level of the interval, in (0, 1).
     """
-    if not len(hit) or hit.any() != hit.all():
+    if not len(groups) or found.value not in (0, 1):
         return found
-    bound = clustered_upper_bound(np.zeros(len(hit), np.bool_), groups, (1 - confidence) / 2)
-    return found._replace(low=1 - bound) if hit.all() else found._replace(high=bound)
+    bound = clustered_upper_bound(np.zeros(len(groups), np.bool_), groups, (1 - confidence) / 2)
+    return found._replace(low=1 - bound) if found.value else found._replace(high=bound)

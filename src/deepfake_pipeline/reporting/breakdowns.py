@@ -117,9 +117,8 @@ def _of_kind(
             own, rest_of, alarms, misses = (table.column(columns[name] + at) for at in range(4))
             row |= {"auroc": as_json(own.interval())}
             for label, what, share in ((0, "false_alarms", alarms), (1, "misses", misses)):
-                members = mask & (labels == label)
-                wrong = _wrong(frame[members], threshold)
-                row[what] = as_json(share_interval(share.interval(), wrong, groups[members], options["confidence"]))
+                members = groups[mask & (labels == label)]
+                row[what] = as_json(share_interval(share.interval(), members, options["confidence"]))
             if several:
                 difference = own.minus(rest_of)
                 p = bootstrap_p(difference)
@@ -136,12 +135,10 @@ def _auroc(frame: pd.DataFrame, members: NDArray[np.bool_], weights: Floats) -> 
 
 def _errors(frame: pd.DataFrame, members: NDArray[np.bool_], threshold: float, weights: Floats) -> Floats:
     """Share of faces of one class that are called what they are not."""
+    part = frame[members]
+    wrong = (part.fake_probability >= threshold).to_numpy() != (part.label == 1).to_numpy()
     inside = weights[:, members]
-    return ratio(inside @ _wrong(frame[members], threshold).astype(np.float64), inside.sum(axis=1))
-
-
-def _wrong(part: pd.DataFrame, threshold: float) -> NDArray[np.bool_]:
-    return np.asarray((part.fake_probability >= threshold).to_numpy() != (part.label == 1).to_numpy())
+    return ratio(inside @ wrong.astype(np.float64), inside.sum(axis=1))
 
 
 def _gap(aurocs: Mapping[str, Bootstrap]) -> Figures:

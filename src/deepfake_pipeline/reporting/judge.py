@@ -16,6 +16,7 @@ from deepfake_pipeline.metrics.clustered_auroc import clustered_auroc
 from deepfake_pipeline.metrics.detection import detection_bootstrap
 from deepfake_pipeline.metrics.intervals import Bootstrap, as_json, cluster_bootstrap, cluster_mean
 from deepfake_pipeline.metrics.multiple import holm
+from deepfake_pipeline.metrics.proportions import share_interval
 from deepfake_pipeline.reporting.breakdowns import break_down
 from deepfake_pipeline.reporting.verdicts import (
     false_alarm_figures,
@@ -62,13 +63,12 @@ def judge(
     frame = predictions.read()
     clean = frame[frame.condition == "clean"]
     options = resampling._asdict()
-    columns = [clean[name].to_numpy() for name in ("label", "fake_probability", "group")]
-    figures = detection_bootstrap(*columns, threshold=threshold, **options)
+    figures = _detection(clean, threshold, options)
     restoration = _restoration(frame, options)
     detection, limits = _detection_by_condition(frame, options)
     return {
         "headline": {
-            "auroc": as_json(figures["auroc"].interval()),
+            "auroc": figures["auroc"],
             "psnr_gain_db": restoration["mean"]["psnr_gain"],
             "auroc_change_by_enhancement": detection["mean"]["change"],
         },
@@ -79,7 +79,7 @@ def judge(
         },
         "threshold": threshold,
         "confidence": resampling.confidence,
-        "detection": {name: as_json(bootstrap.interval()) for name, bootstrap in figures.items()},
+        "detection": figures,
         "calibration": {
             "kind": (operating_point.get("calibrator") or {}).get("kind", "none"),
             "ece_uncalibrated": float(ece(clean.label, expit(clean.logit.to_numpy(np.float64)))),
@@ -241,6 +241,17 @@ def falls_under(severities: Sequence[float], aurocs: Floats, share: float) -> Fl
     return np.where(under.any(axis=1), np.where(at == 0, 0.0, crossing), np.inf)
 
 
+def _detection(frame: pd.DataFrame, threshold: float, options: dict[str, Any]) -> Figures:
+    """Figures of one detector on these faces, or videos, with intervals."""
+    labels, probability, groups = (frame[name].to_numpy() for name in ("label", "fake_probability", "group"))
+    drawn = detection_bootstrap(labels, probability, groups, threshold=threshold, **options)
+    found = {name: bootstrap.interval() for name, bootstrap in drawn.items()}
+    called = probability >= threshold
+    for name, among in (("accuracy", np.full(len(frame), True)), ("precision", called), ("recall", labels == 1)):
+        found[name] = share_interval(found[name], groups[among], options["confidence"])
+    return {name: as_json(interval) for name, interval in found.items()}
+
+
 def _described(clean: pd.DataFrame, traits: Table) -> pd.DataFrame:
     """Clean predictions with what is known of their faces."""
     return clean.merge(traits.read(), on="face_id", validate="one_to_one")
@@ -251,12 +262,10 @@ def _videos(videos: Sequence[Mapping[str, Any]], threshold: float, options: dict
     if not videos:
         return None
     frame = pd.DataFrame(videos)
-    columns = [frame[name].to_numpy() for name in ("label", "fake_probability", "group")]
-    figures = detection_bootstrap(*columns, threshold=threshold, **options)
     return {
         "videos": len(frame),
         "groups": int(frame.group.nunique()),
-        "detection": {name: as_json(bootstrap.interval()) for name, bootstrap in figures.items()},
+        "detection": _detection(frame, threshold, options),
         "verdicts": verdict_figures(frame, options),
     }
 

@@ -41,8 +41,8 @@ def verdict_figures(frame: pd.DataFrame, options: Mapping[str, Any]) -> Figures:
     if not len(frame):
         return {**counts, "share": _undefined(), "error": _undefined(), "error_upper": None}
     share, error = cluster_bootstrap(shares, groups, **options).intervals()
-    share = share_interval(share, given, groups, options["confidence"])
-    error = share_interval(error, wrong[given], groups[given], options["confidence"])
+    share = share_interval(share, groups, options["confidence"])
+    error = share_interval(error, groups[given], options["confidence"])
     upper = clustered_upper_bound(wrong[given], groups[given]) if given.any() else None
     return {**counts, "share": as_json(share), "error": as_json(error), "error_upper": upper}
 
@@ -99,14 +99,14 @@ def _stability(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Figures:
         every = np.stack([with_verdict, with_verdict, weights.sum(axis=1)], axis=-1)
         return ratio(sums, every[:, None, :]).reshape(len(weights), -1)
 
-    turned, kept, moved = found[:, 0].max(axis=0), found[:, 1].min(axis=0), found[:, 2].max(axis=0)
     intervals = iter(cluster_bootstrap(shares, groups, **options).intervals())
     rows: Figures = {}
-    for name, hits in zip([*names, "any"], [*found, (turned, kept, moved)], strict=True):
+    for name in (*names, "any"):
         rows[name] = {}
-        for what, hit, among in zip(("opposite", "kept", "side"), hits, (has, has, has | ~has), strict=True):
-            interval = share_interval(next(intervals), hit[among], groups[among], options["confidence"])
+        for what, among in (("opposite", has), ("kept", has), ("side", has | ~has)):
+            interval = share_interval(next(intervals), groups[among], options["confidence"])
             rows[name][what] = as_json(interval)
+    turned = found[:, 0].max(axis=0)
     return {
         "faces": len(table),
         "with_verdict": int(has.sum()),
@@ -141,8 +141,7 @@ def false_alarm_figures(
             groups = clean.group.to_numpy()
             intervals = cluster_bootstrap(shares, groups, **options).intervals()
             for label, name in enumerate(("false_alarms", "recall")):
-                among = labels == label
-                interval = share_interval(intervals[label], called[among], groups[among], options["confidence"])
+                interval = share_interval(intervals[label], groups[labels == label], options["confidence"])
                 row[name] = as_json(interval)
         rows.append(row)
     return rows
