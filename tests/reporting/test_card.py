@@ -79,8 +79,13 @@ def test_verdicts_are_told_of_faces_as_they_came_and_of_enhanced_ones() -> None:
     by_condition = {name: {**row, "faces": 80 + at, "by_quality": [row]} for at, name in enumerate(FACES_OF)}
     by_condition["enhanced"]["given"] = 0
     verdicts = {"target_error": 0.05, "edges": [], "by_condition": by_condition}
-    kept = interval(0.9)
-    steady = {"with_verdict": 10, "turned": 1, "turned_upper": 0.394, "by_reencoding": {"any": {"kept": kept}}}
+    kept, wrong = interval(0.9), interval(0.06)
+    steady = {
+        "with_verdict": 10,
+        "turned": 1,
+        "turned_upper": 0.394,
+        "by_reencoding": {"any": {"kept": kept, "wrong": wrong}},
+    }
     stability = {"clean": steady, "degraded": {**steady, "with_verdict": 0}}
     metrics = {**(records.metrics or {}), "verdicts": verdicts, "stability": stability}
     markdown, html = render_card(replace(records, metrics=metrics))
@@ -91,8 +96,11 @@ def test_verdicts_are_told_of_faces_as_they_came_and_of_enhanced_ones() -> None:
         assert f"On {faces} it gives a verdict on {shown[0]} of them" in markdown
     assert "On degraded faces that are enhanced first it gives no verdict at all" in markdown
     assert "clean faces that are enhanced first" in html
-    stays = f"Stored in twelve other ways, {percent_text(kept)} of them stay as they are; 1 of 10 faces ever get"
+    stays = (
+        f"Stored in twelve other ways, {percent_text(kept)} of them stay as they are, and of the verdicts then given"
+    )
     assert markdown.count(stays) == markdown.count("Stored in twelve") == 1
+    assert f"{percent_text(wrong)} are wrong; 1 of 10 faces ever get the opposite one, under 39.4 %" in markdown
 
 
 def test_every_table_holds_the_figures_of_the_records() -> None:

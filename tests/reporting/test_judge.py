@@ -174,6 +174,7 @@ def test_opposite_kept_and_changed_sides_are_counted() -> None:
     mirror, every = found["by_reencoding"]["mirror"], found["by_reencoding"]["any"]
     assert [mirror[name]["value"] for name in ("opposite", "kept", "side")] == pytest.approx([0.1, 0.7, 0.05])
     assert [every[name]["value"] for name in ("opposite", "kept", "side")] == pytest.approx([0.05, 0.85, 0.025])
+    assert (mirror["wrong"]["value"], every["wrong"]["value"]) == pytest.approx((5 / 40, 5 / 90))  # all are forged
     png = found["by_reencoding"]["png"]
     bound = binomtest(0, 50).proportion_ci(0.95, "exact").high  # of 50 faces with a verdict
     assert (png["opposite"]["high"], 1 - png["kept"]["low"]) == pytest.approx((bound, bound))

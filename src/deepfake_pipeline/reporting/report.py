@@ -152,11 +152,11 @@ def verdict_sentences(metrics: Mapping[str, Any]) -> list[str]:
 def _stability_sentence(figures: Mapping[str, Any] | None) -> str:
     if not figures or not figures["with_verdict"]:
         return ""
-    kept = percent_text(figures["by_reencoding"]["any"]["kept"])
+    kept, wrong = (percent_text(figures["by_reencoding"]["any"][name]) for name in ("kept", "wrong"))
     return (
-        f" Stored in twelve other ways, {kept} of them stay as they are; {figures['turned']} of "
-        f"{figures['with_verdict']} faces ever get the opposite one, under {100 * figures['turned_upper']:.1f} % with "
-        "95 % confidence."
+        f" Stored in twelve other ways, {kept} of them stay as they are, and of the verdicts then given {wrong} are "
+        f"wrong; {figures['turned']} of {figures['with_verdict']} faces ever get the opposite one, under "
+        f"{100 * figures['turned_upper']:.1f} % with 95 % confidence."
     )
 
 

@@ -75,7 +75,8 @@ def stability_figures(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Fi
         get the opposite one at least once, and ``turned_upper``: their share is smaller with 95 % confidence, as
         ``error_upper`` of :func:`verdict_figures`. And by re-encoding, and as ``any``, over face and re-encoding pairs:
         ``opposite``, share of those with a verdict that get the opposite one, ``kept``, share that keeps it, ``side``,
-        share of all faces that changes sides, unsure or not; with intervals.
+        share of all faces that changes sides, unsure or not, and ``wrong``, share of wrong ones among the verdicts that
+        are given after it; with intervals.
     """
     return {str(condition): _stability(rows, options) for condition, rows in reencoded.groupby("condition", sort=True)}
 
@@ -83,30 +84,30 @@ def stability_figures(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Fi
 def _stability(reencoded: pd.DataFrame, options: Mapping[str, Any]) -> Figures:
     table = reencoded.pivot(index="face_id", columns="reencoding", values=["verdict", "side"])
     names = [name for name in reencoded.reencoding.unique() if name != "as_it_is"]
-    groups = reencoded[reencoded.reencoding == "as_it_is"].set_index("face_id").group.loc[table.index].to_numpy()
+    faces = reencoded[reencoded.reencoding == "as_it_is"].set_index("face_id").loc[table.index]
+    groups, truth = faces.group.to_numpy(), np.where(faces.label == 1, "fake", "real")
     first, side = (table[what]["as_it_is"].to_numpy() for what in ("verdict", "side"))
-    has: NDArray[np.bool_] = np.asarray(first != "unsure")
-    columns = []
+    has = first != "unsure"
+    counted, among = [], []
     for name in names:
         now, side_now = (table[what][name].to_numpy() for what in ("verdict", "side"))
-        columns.append([has & (now != "unsure") & (now != first), has & (now == first), side_now != side])
-    found = np.array(columns, np.bool_)  # (re-encodings, 3, faces)
+        given = now != "unsure"
+        counted.append([has & given & (now != first), has & (now == first), side_now != side, given & (now != truth)])
+        among.append([has, has, np.full(len(has), True), given])
+    hit, of = np.array(counted, np.bool_), np.array(among, np.bool_)  # (re-encodings, 4, faces)
 
     def shares(weights: Floats) -> Floats:
-        sums = np.einsum("rf,nkf->rnk", weights, found.astype(np.float64))
-        sums = np.concatenate([sums, sums.mean(axis=1, keepdims=True)], axis=1)
-        with_verdict = weights @ has.astype(np.float64)
-        every = np.stack([with_verdict, with_verdict, weights.sum(axis=1)], axis=-1)
-        return ratio(sums, every[:, None, :]).reshape(len(weights), -1)
+        hits, faces = (np.einsum("rf,nkf->rnk", weights, flags.astype(np.float64)) for flags in (hit, of))
+        hits, faces = (np.concatenate([sums, sums.sum(axis=1, keepdims=True)], axis=1) for sums in (hits, faces))
+        return ratio(hits, faces).reshape(len(weights), -1)
 
     intervals = iter(cluster_bootstrap(shares, groups, **options).intervals())
     rows: Figures = {}
-    for name in (*names, "any"):
+    for name, flags in zip([*names, "any"], [*of, of.max(axis=0)], strict=True):
         rows[name] = {}
-        for what, among in (("opposite", has), ("kept", has), ("side", has | ~has)):
-            interval = share_interval(next(intervals), groups[among], options["confidence"])
-            rows[name][what] = as_json(interval)
-    turned = found[:, 0].max(axis=0)
+        for what, some in zip(("opposite", "kept", "side", "wrong"), flags, strict=True):
+            rows[name][what] = as_json(share_interval(next(intervals), groups[some], options["confidence"]))
+    turned = hit[:, 0].max(axis=0)
     return {
         "faces": len(table),
         "with_verdict": int(has.sum()),
