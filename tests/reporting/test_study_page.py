@@ -131,6 +131,10 @@ def test_the_page_is_whole_and_tells_every_cell(measured):
     assert not re.search(r"(src|href)=\"(?!data:)", page), "nothing is fetched from elsewhere"
     assert page.count("<tr><td>jpeg</td>") + page.count("<tr><td>shadow</td>") >= 2 * 2 * 3
     assert "jpeg: median3, jpeg deblocking" in page
+    pairs = re.findall(r"<tr><td>(.*?)</td><td class=\"words\">(.*?)</td><td class=\"words\">(.*?)</td>", page)
+    assert pairs == [
+        (faces, "the enhancer", "the enhancer trained with a detector") for faces in ("clean faces", "degraded faces")
+    ]
 
 
 def test_charts_are_drawn_twice(measured):
