@@ -73,12 +73,16 @@ def predict(
         detector,
         Router.of(classifier, enhancer, accelerator=compute.accelerator),
         VerdictRule.of_operating_point(operating_point),
-        VerdictRule.of_operating_point({**operating_point, "unsure": enhanced_verdicts["unsure"]}),
+        _rule_of_enhanced(operating_point, enhanced_verdicts),
         sizes=face_sizes(faces, "test"),
         workers=compute.workers,
         accelerator=compute.accelerator,
     )
     return RecordStream.of_rows(PREDICTIONS, rows)
+
+
+def _rule_of_enhanced(operating_point: dict[str, Any], enhanced_verdicts: dict[str, Any]) -> VerdictRule:
+    return VerdictRule.of_operating_point({**operating_point, "unsure": enhanced_verdicts["unsure"]})
 
 
 def describe(faces: Table, test_faces: PackedFaces, geometry: CropGeometry) -> RecordStream:
@@ -105,7 +109,7 @@ def judge_again(
         detector,
         Router.of(classifier, enhancer, accelerator=compute.accelerator),
         VerdictRule.of_operating_point(operating_point),
-        VerdictRule.of_operating_point({**operating_point, "unsure": enhanced_verdicts["unsure"]}),
+        _rule_of_enhanced(operating_point, enhanced_verdicts),
         limit=params.stability_faces,
         seed=compute.seed,
         sizes=face_sizes(faces, "test"),
