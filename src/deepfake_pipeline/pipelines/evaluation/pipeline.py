@@ -4,6 +4,8 @@ from kedro.pipeline import Node, Pipeline
 
 from deepfake_pipeline.pipelines.evaluation import nodes
 
+_JUDGED = ["packed_test", "recipes", "detector", "enhancer", "router", "operating_point", "enhanced_verdicts", "faces"]
+
 
 def create_pipeline() -> Pipeline:
     """Faces and trained networks in; predictions on test faces, metrics, figures, report and release candidate out."""
@@ -28,35 +30,14 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.predict,
-                [
-                    "packed_test",
-                    "recipes",
-                    "detector",
-                    "enhancer",
-                    "router",
-                    "operating_point",
-                    "enhanced_verdicts",
-                    "faces",
-                    "params:compute",
-                ],
+                [*_JUDGED, "params:compute"],
                 "predictions",
                 name="predict",
             ),
             Node(nodes.describe, ["faces", "packed_test", "crop_geometry"], "face_traits", name="describe_faces"),
             Node(
                 nodes.judge_again,
-                [
-                    "packed_test",
-                    "recipes",
-                    "detector",
-                    "enhancer",
-                    "router",
-                    "operating_point",
-                    "enhanced_verdicts",
-                    "faces",
-                    "params:evaluation",
-                    "params:compute",
-                ],
+                [*_JUDGED, "params:evaluation", "params:compute"],
                 "reencoded",
                 name="judge_again",
             ),
