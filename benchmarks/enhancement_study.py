@@ -11,6 +11,7 @@ import copy
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import process_time
@@ -60,23 +61,27 @@ def main(count: int = 40) -> None:
         max(2, count * params.slow_faces // params.faces),
         seed=0,
     )
+    cells = len(params.degradations) * len(params.severities) + 1
     with tempfile.TemporaryDirectory() as folder:
         _keep_faces(faces, np.arange(count), Path(folder) / "faces")
-        worker = CellWorker(plan, Path(folder))
-        worker._chunk(Cell(CLEAN, 0), np.arange(4))  # libraries are loaded late
-        tell_parts(worker)
-        print(f"\n{'cell':18} ms a face   best classical")
-        total = 0.0
-        for name in params.degradations:
-            started = process_time()
-            worker(Cell(name, SEVERITY))
-            total += (spent := process_time() - started)
-            print(f"{name:18} {1000 * spent / count:9.1f}   {best[name][str(SEVERITY)]}")
-    cells = len(params.degradations) * len(params.severities) + 1
-    seconds = total / count / len(params.degradations) * cells * params.faces
-    print(f"\n{cells} cells, {params.faces} faces, {len(networks)} detectors, {len(plan.repairs)} repairs:")
-    print(f"{seconds:.0f} s of one core, {seconds / 60 / CORES:.1f} min on {CORES}")
-    print(f"choosing classical repairs on {params.choice_faces} faces before: {choice / 60 / CORES:.1f} min")
+        tell_parts(CellWorker(plan, Path(folder)))
+        for repairs in (plan.repairs, tuple(name for name in plan.repairs if name != "joint")):
+            worker = CellWorker(replace(plan, repairs=repairs), Path(folder))
+            worker._chunk(Cell(CLEAN, 0), np.arange(4))  # libraries are loaded late
+            print(f"\n{'cell':18} ms a face   best classical")
+            spent = {name: _seconds(worker, name) for name in params.degradations}
+            for name, seconds in spent.items():
+                print(f"{name:18} {1000 * seconds / count:9.1f}   {best[name][str(SEVERITY)]}")
+            total = sum(spent.values()) / count / len(spent) * cells * params.faces
+            print(f"{cells} cells, {params.faces} faces, {len(networks)} detectors, repairs: {', '.join(repairs)}")
+            print(f"{total:.0f} s of one core, {total / 60 / CORES:.1f} min on {CORES}")
+    print(f"\nchoosing classical repairs on {params.choice_faces} faces before: {choice / 60 / CORES:.1f} min")
+
+
+def _seconds(worker: CellWorker, degradation: str) -> float:
+    started = process_time()
+    worker(Cell(degradation, SEVERITY))
+    return process_time() - started
 
 
 def tell_parts(worker: CellWorker) -> None:

@@ -137,7 +137,7 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
     "small": Preset(
         DetectorTraining(max_epochs=14, learning_rate=5e-4, light=0.15, **_ONE_CYCLE),
         {
-            "cnn3": Tuned({"image_size": 128, "dropout": 0.3}),
+            "cnn3": Tuned({"image_size": 96, "dropout": 0.3}),
             "meso4": Tuned({"dropout": 0.1}, {"max_epochs": 16, "learning_rate": 4e-3}),
             "resnet_small": Tuned({}, _LONG),
             "residual_energy": Tuned(_COARSER_TOO, _LONG),
