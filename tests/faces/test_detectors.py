@@ -89,7 +89,22 @@ def test_yunet_gives_places_in_the_image_that_it_was_shown(model: Path, rendered
     reduced = build_detector(YunetParams(model=str(model), max_side=100)).detect([rendered[0].image])[0]
     assert overlap(corners(whole.boxes), corners(reduced.boxes))[0, 0] > 0.85
     np.testing.assert_allclose(whole.landmarks, reduced.landmarks, atol=5)
-    assert len(build_detector(YunetParams(model=str(model))).detect([np.zeros((5, 9, 3), np.uint8)])[0]) == 0
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("shape", [(5, 9), (20, 200), (64, 32)])
+def test_yunet_sees_small_pictures_with_a_border(shape: tuple[int, int], model: Path) -> None:
+    """OpenCV's network answers with what lies in memory where a padded side is 32 px; a border keeps it from that."""
+    picture = np.zeros((*shape, 3), np.uint8)
+    bordered = np.zeros((*np.maximum(shape, 64), 3), np.uint8)
+    assert len(build_detector(YunetParams(model=str(model))).detect([picture])[0]) == 0
+    eager = YunetParams(model=str(model), threshold=0.0001)
+    expected = build_detector(eager).detect([bordered])[0]
+    assert len(expected) > 0
+    for _ in range(5):
+        found = build_detector(eager).detect([picture])[0]
+        np.testing.assert_array_equal(found.boxes, expected.boxes)
+        np.testing.assert_array_equal(found.scores, expected.scores)
 
 
 def test_dlib_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from deepfake_pipeline.media.images import resize
 from deepfake_pipeline.tables.errors import UserError
 
 _LOADED = 640  # px: OpenCV wants a size when it loads the model, and takes others afterwards
+_LEAST = 64  # px: of images that OpenCV pads to one step of 32 px, its network reads memory beside its maps
 _PLACES = 5000  # candidates that go into non-maximum suppression, at most
 _HALF = np.float32(0.5)  # from pixel edges, which the model counts by, to pixel centres
 
@@ -51,8 +52,12 @@ class YunetDetector:
         height, width = image.shape[:2]
         scale = min(self.params.max_side / max(height, width), 1.0)
         h, w = max(round(height * scale), 1), max(round(width * scale), 1)
-        self._network.setInputSize((w, h))
-        _, found = self._network.detect(cv2.cvtColor(resize(image, h, w), cv2.COLOR_RGB2BGR))
+        shown = cv2.cvtColor(resize(image, h, w), cv2.COLOR_RGB2BGR)
+        below, beside = max(_LEAST - h, 0), max(_LEAST - w, 0)
+        if below or beside:
+            shown = cv2.copyMakeBorder(shown, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+        self._network.setInputSize((w + beside, h + below))
+        _, found = self._network.detect(shown)
         if found is None:
             return Detections.none()
         rows = np.asarray(found, np.float32) * np.array([width / w, height / h] * 7 + [1], np.float32)
