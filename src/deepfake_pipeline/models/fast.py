@@ -1,4 +1,4 @@
-"""A trained network made ready to judge many pictures: fewer layers, less to do, and bfloat16 where it does no harm."""
+"""A trained network made ready to judge many pictures: fewer layers, less to do, bfloat16 where it does no harm."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from deepfake_pipeline.models.detector import DetectorOutput
 from deepfake_pipeline.models.ensemble import Ensemble
 from deepfake_pipeline.models.pooling import DisjointMaxPool, disjoint
 from deepfake_pipeline.models.residual_energy import Form, ResidualEnergy
+from deepfake_pipeline.models.winograd import Winograd, has_short_way
 
 _NARROW = 16  # channels: a filter that reads fewer gains nothing by bfloat16
 
 
-def prepared(network: nn.Module, *, mixed: bool = False) -> nn.Module:
+def prepared(network: nn.Module, *, mixed: bool = False, winograd: bool = False) -> nn.Module:
     """A copy for inference: batch normalisation folded into the convolution before it, equal measurements made once.
 
     Where a convolution, what rectifies and normalises each value, and a pooling follow each other, the pooling comes
@@ -30,6 +31,7 @@ def prepared(network: nn.Module, *, mixed: bool = False) -> nn.Module:
         mixed: make the copy ready for ``torch.autocast`` in bfloat16: layers for which its 8 bits are too few keep
             to float32. These are the convolutions that read fewer than 16 channels (pixels and their residuals have
             8 bits of their own, all of which a forgery may hang on) and the last layer, whose sum is the logit.
+        winograd: compute 3×3 convolutions by :mod:`models.winograd`, which is quicker in float32 on a CPU.
     """
     ready = copy.deepcopy(network).eval()
     for module in list(ready.modules()):
@@ -43,6 +45,10 @@ def prepared(network: nn.Module, *, mixed: bool = False) -> nn.Module:
         for parent, name, child in list(_children(ready)):
             if _is_delicate(child):
                 setattr(parent, name, InFloat32(child))
+    if winograd:
+        for parent, name, child in list(_children(ready)):
+            if isinstance(child, nn.Conv2d) and has_short_way(child):
+                setattr(parent, name, Winograd(child))
     return _MeasuringOnce(ready) if isinstance(ready, Ensemble) else ready
 
 

@@ -79,8 +79,9 @@ class DetectorRunner(NetworkRunner):
     """
 
     def __init__(self, network: Detector, accelerator: str = "auto", *, mixed: bool = False) -> None:
-        self.mixed = mixed and computes_bfloat16(pick_device(accelerator).type)
-        super().__init__(prepared(network, mixed=self.mixed), accelerator)
+        device = pick_device(accelerator).type
+        self.mixed = mixed and computes_bfloat16(device)
+        super().__init__(prepared(network, mixed=self.mixed, winograd=device == "cpu" and not self.mixed), accelerator)
         self.image_size = network.image_size
 
     def judge(self, pictures: NDArray[np.uint8]) -> Judged:
