@@ -1,6 +1,10 @@
+import logging
+import multiprocessing
 import os
+import time
 from functools import partial
 
+import psutil
 import pytest
 
 from deepfake_pipeline.engine import map_batches, progress
@@ -54,6 +58,50 @@ def test_an_error_in_a_worker_reaches_the_caller(workers):
 def test_a_dead_worker_is_reported_and_nothing_hangs():
     with pytest.raises(RuntimeError, match="a worker process died"):
         list(map_batches([[1], [2], [3]], Dying, workers=2))
+
+
+class Telling:
+    def __call__(self, batch):
+        logging.getLogger("deepfake_pipeline.somewhere").info("batch %d", batch)
+        logging.getLogger("deepfake_pipeline.somewhere").debug("not asked for")
+        logging.getLogger("other").warning("of %d", batch)
+
+
+def test_what_workers_log_is_logged_here(caplog):
+    with caplog.at_level(logging.INFO, logger="deepfake_pipeline"):
+        list(map_batches([1, 2], Telling, workers=2))
+    found = sorted((record.name, record.levelname, record.getMessage()) for record in caplog.records)
+    assert found == [
+        ("deepfake_pipeline.somewhere", "INFO", "batch 1"),
+        ("deepfake_pipeline.somewhere", "INFO", "batch 2"),
+        ("other", "WARNING", "of 1"),
+        ("other", "WARNING", "of 2"),
+    ]
+
+
+class Staying:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, batch):
+        (self.folder / f"{os.getpid()}.pid").touch()
+        time.sleep(60)
+
+
+def work_on(folder):
+    list(map_batches([1, 2], partial(Staying, folder), workers=2))
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    parent = multiprocessing.get_context("spawn").Process(target=work_on, args=(tmp_path,))
+    parent.start()
+    until = time.monotonic() + 30
+    while len(pids := [int(path.stem) for path in tmp_path.glob("*.pid")]) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(pids) == 2
+    parent.kill()
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=20)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_progress_is_quiet_where_there_is_no_terminal(capsys):

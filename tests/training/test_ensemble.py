@@ -1,6 +1,8 @@
 """An ensemble is trained member by member, and each is brought to its own temperature."""
 
+import dataclasses
 import hashlib
+import logging
 
 import numpy as np
 import pytest
@@ -8,8 +10,9 @@ import torch
 
 from deepfake_pipeline.models.run import DetectorRunner
 from deepfake_pipeline.models.store import load_network, network_bytes
+from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.training.config import DetectorTraining
-from deepfake_pipeline.training.detector import TEMPERATURES, fit_temperature, train_detector
+from deepfake_pipeline.training.detector import TEMPERATURES, _shared_out, fit_temperature, train_detector
 from deepfake_pipeline.training.result import Runtime
 from tests.conftest import packed
 
@@ -24,8 +27,8 @@ def faces(tmp_path_factory):
     return packed(root / "train", 96, seed=1), packed(root / "validation", 48, seed=2)
 
 
-def trained(faces, network, config, seed=0, **runtime):
-    options = Runtime(seed=seed, threads=1, accelerator="cpu", **runtime)
+def trained(faces, network, config, seed=0, threads=1, **runtime):
+    options = Runtime(seed=seed, threads=threads, accelerator="cpu", **runtime)
     return train_detector(*faces, network=network, network_config=config, settings=SETTINGS, runtime=options)
 
 
@@ -44,6 +47,35 @@ def test_members_are_those_trained_alone_with_seeds_of_their_own(faces):
     mean = np.mean([logit / temperature for logit, temperature in zip(each, warmth, strict=True)], axis=0)
     again = load_network(network_bytes(fitted.network))
     np.testing.assert_allclose(DetectorRunner(again, "cpu").judge(images).logit, mean, atol=1e-4)
+
+
+def test_members_trained_at_once_are_those_trained_one_after_the_other(faces, caplog):
+    with caplog.at_level(logging.INFO, logger="deepfake_pipeline"):
+        at_once = trained(faces, "ensemble", {"members": MEMBERS}, seed=3, threads=2)
+    one_by_one = trained(faces, "ensemble", {"members": MEMBERS}, seed=3)
+    assert network_bytes(at_once.network) == network_bytes(one_by_one.network)
+    assert at_once.history == one_by_one.history
+    said = [record.getMessage() for record in caplog.records if "epoch" in record.getMessage()]
+    assert {line.split(":")[0] for line in said} == {"member 1", "member 2"} and len(said) == 6
+
+
+def test_an_error_of_a_member_is_told(faces):
+    with pytest.raises(UserError, match="unknown degradation"):
+        train_detector(
+            *faces,
+            network="ensemble",
+            network_config={"members": MEMBERS},
+            settings=dataclasses.replace(SETTINGS, degraded_share=0.5, degradations=("rain",)),
+            runtime=Runtime(threads=2, accelerator="cpu"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("threads", "members", "expected"), [(1, 3, (1, 1)), (2, 3, (1, 3)), (8, 3, (2, 3)), (2, 6, (1, 3))]
+)
+def test_threads_are_shared_among_members(threads, members, expected):
+    shared, at_once = _shared_out(Runtime(threads=threads, accelerator="cpu"), members)
+    assert (shared.threads, at_once) == expected
 
 
 def test_a_killed_ensemble_goes_on_with_the_member_that_is_not_done(faces, tmp_path, monkeypatch):

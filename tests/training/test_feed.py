@@ -1,3 +1,6 @@
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +27,15 @@ class TestArrays:
     def test_equal_faces_have_equal_fingerprints(self, tmp_path):
         prints = [packed(tmp_path / str(n), 10, seed=seed).fingerprint() for n, seed in enumerate((0, 0, 1))]
         assert prints[0] == prints[1] != prints[2]
+
+    def test_faces_travel_to_other_processes_by_the_name_of_their_folder(self, tmp_path):
+        faces = packed(tmp_path / "faces", 10)
+        sent = pickle.dumps(faces)
+        assert len(sent) < 1000
+        assert isinstance(pickle.loads(sent).images, np.memmap)
+        part = replace(faces, images=faces.images[:2], labels=faces.labels[:2])
+        assert part.folder is None
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(part)).images, faces.images[:2])
 
     def test_a_wrong_count_is_an_error(self, tmp_path):
         batch = PackedBatch(np.zeros((1, 8, 8, 3), np.uint8), np.zeros(1, np.int8), ["g"], ["f"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +44,19 @@ class PackedFaces:
         labels: int8 ``(N,)``, 1 = forged.
         groups: bytes ``(N,)``, names of the groups.
         face_ids: bytes ``(N,)``.
+        folder: in which they lie, None of arrays that lie in none; to another process they travel by its name.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int8]
     groups: NDArray[np.bytes_]
     face_ids: NDArray[np.bytes_]
+    folder: Path | None = field(default=None, init=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.folder is not None:
+            return open_packed, (self.folder,)
+        return PackedFaces, (self.images, self.labels, self.groups, self.face_ids)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -92,7 +99,7 @@ def open_packed(folder: Path) -> PackedFaces:
         UserError: the folder lacks one of the four files.
     """
     try:
-        return PackedFaces(
+        faces = PackedFaces(
             images=np.load(folder / "images.npy", mmap_mode="r"),
             labels=np.load(folder / "labels.npy"),
             groups=np.load(folder / "groups.npy"),
@@ -100,3 +107,5 @@ def open_packed(folder: Path) -> PackedFaces:
         )
     except FileNotFoundError as error:
         raise UserError(f"{folder} holds no packed faces: {Path(error.filename).name} is missing") from error
+    object.__setattr__(faces, "folder", folder)
+    return faces

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import multiprocessing
 import sys
 import tempfile
 import warnings
@@ -76,10 +77,10 @@ def _run_trainer(
     module: Task, feeds: lightning.LightningDataModule, config: LoopConfig, runtime: Runtime, folder: Path
 ) -> History:
     last = folder / "last.ckpt"
-    book = _HistoryBook()
+    book = _HistoryBook(runtime.label)
     if last.exists():
         book.load_state_dict(torch.load(last, map_location="cpu", weights_only=True)["callbacks"]["history"])
-        logger.info("training goes on after epoch %d", len(book.rows))
+        logger.info("%straining goes on after epoch %d", runtime.label, len(book.rows))
     if _is_over(book.rows, config):
         return book.rows
     mode = "min" if config.monitor == "val_loss" else "max"
@@ -104,7 +105,7 @@ def _run_trainer(
             num_sanity_val_steps=0,
             gradient_clip_val=config.gradient_clip or None,
             logger=False,
-            enable_progress_bar=sys.stderr.isatty(),
+            enable_progress_bar=sys.stderr.isatty() and multiprocessing.parent_process() is None,
             enable_model_summary=False,
             callbacks=callbacks,
         )
@@ -162,7 +163,8 @@ class _HistoryBook(Callback):
 
     state_key = "history"
 
-    def __init__(self) -> None:
+    def __init__(self, label: str) -> None:
+        self.label = label
         self.rows: History = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -182,7 +184,7 @@ class _HistoryBook(Callback):
         }
         self.rows.append({**row, **figures})
         shown = ", ".join(f"{name} {value:.4g}" for name, value in {**row, **figures}.items() if name != "epoch")
-        logger.info("epoch %d of %d: %s", trainer.current_epoch + 1, trainer.max_epochs, shown)
+        logger.info("%sepoch %d of %d: %s", self.label, trainer.current_epoch + 1, trainer.max_epochs, shown)
 
 
 def resolve_precision(wanted: str, accelerator: str) -> Any:

@@ -20,6 +20,7 @@ class Runtime:
         loader_workers: processes that prepare batches; results do not depend on it.
         accelerator: auto, cpu or cuda.
         checkpoints: folder in which interrupted runs are kept; None keeps none.
+        label: what lines of the log begin with, where several trainings run at once.
     """
 
     seed: int = 0
@@ -27,6 +28,7 @@ class Runtime:
     loader_workers: int = 0
     accelerator: str = "auto"
     checkpoints: Path | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True)
