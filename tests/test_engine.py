@@ -1,6 +1,8 @@
 import logging
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from functools import partial
 
@@ -77,6 +79,22 @@ def test_what_workers_log_is_logged_here(caplog):
         ("other", "WARNING", "of 1"),
         ("other", "WARNING", "of 2"),
     ]
+
+
+def test_a_line_of_a_worker_is_written_once_where_the_program_writes_by_itself(tmp_path):
+    """Spawned processes import the program again, and with it what it sets up."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import logging\n"
+        "from deepfake_pipeline.engine import map_batches\n"
+        "from tests.test_engine import Telling\n"
+        "logging.basicConfig(level=logging.INFO)\n"
+        "if __name__ == '__main__':\n"
+        "    list(map_batches([1], Telling, workers=2))\n"
+    )
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, program], env=here, capture_output=True, text=True, check=True)
+    assert ran.stderr.splitlines() == ["INFO:deepfake_pipeline.somewhere:batch 1", "WARNING:other:of 1"]
 
 
 class Staying:

@@ -93,7 +93,7 @@ class _LoggedHere(logging.Handler):
 def _start_worker(build: Callable[[], Callable[[Any], Any]], records: Any, level: int) -> None:
     global _worker  # noqa: PLW0603 -- a worker process serves one function for its whole life
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    logging.getLogger().addHandler(QueueHandler(records))
+    logging.getLogger().handlers = [QueueHandler(records)]  # and none that the command line has set up
     _PACKAGE.setLevel(level)
     use_threads(1)  # before the libraries are loaded, and again for those that read no environment
     tune_malloc()
