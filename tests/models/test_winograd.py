@@ -12,7 +12,7 @@ from torch.nn import functional
 from deepfake_pipeline.models.fast import prepared
 from deepfake_pipeline.models.inputs import to_network
 from deepfake_pipeline.models.run import DetectorRunner
-from deepfake_pipeline.models.winograd import POINTS, TILE, Winograd, has_short_way, transforms
+from deepfake_pipeline.models.winograd import POINTS, TILE, Conv3x3, Winograd, has_short_way, transforms
 from deepfake_pipeline.scoring.release import packaged_release
 
 
@@ -52,6 +52,41 @@ def test_tiles_give_what_a_convolution_gives(pictures: int, height: int, width: 
     error = (found - expected).square().mean().sqrt() / expected.std()
     assert error < 1e-5
     torch.testing.assert_close(found.double(), expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("pictures", "height", "width"), [(16, 7, 7), (33, 14, 7), (9, 28, 28)])
+def test_gradients_are_those_of_a_convolution(pictures: int, height: int, width: int, bias: bool) -> None:
+    short = Conv3x3(33, 40, 3, padding=1, bias=bias).to(memory_format=torch.channels_last)
+    exact = nn.Conv2d(33, 40, 3, padding=1, bias=bias).double()
+    exact.load_state_dict(short.state_dict())
+    images = torch.randn(pictures, 33, height, width).relu().to(memory_format=torch.channels_last).requires_grad_()
+    twin = images.detach().double().requires_grad_()
+    found, expected = short.train()(images), exact(twin)
+    assert type(found.grad_fn).__name__ == ("AddBackward0" if bias else "_TrainedBackward")
+    outer = torch.randn_like(found)
+    found.backward(outer)
+    expected.backward(outer.double())
+    for mine, theirs in ((images, twin), *zip(short.parameters(), exact.parameters(), strict=True)):
+        assert mine.grad is not None
+        assert theirs.grad is not None
+        error = (mine.grad - theirs.grad).square().mean().sqrt() / theirs.grad.square().mean().sqrt()
+        assert error < 2e-5
+
+
+def test_the_first_layer_needs_no_gradient_of_pictures() -> None:
+    conv = Conv3x3(32, 32, 3, padding=1).train()
+    conv(torch.randn(4, 32, 14, 14)).sum().backward()
+    assert conv.weight.grad is not None
+
+
+def test_only_training_on_a_cpu_in_float32_goes_the_short_way() -> None:
+    conv, images = Conv3x3(32, 32, 3, padding=1), torch.randn(8, 32, 14, 14)
+    assert torch.equal(conv.eval()(images), nn.Conv2d.forward(conv, images))
+    assert torch.equal(conv.train().double()(images.double()), nn.Conv2d.forward(conv, images.double()))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert conv.float()(images).dtype is torch.bfloat16
+    assert type(conv(images[:, :, :13]).grad_fn).__name__ == "ConvolutionBackward0"
 
 
 @pytest.mark.parametrize(("pictures", "side"), [(20, 13), (3, 14)])

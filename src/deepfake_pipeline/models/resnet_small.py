@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from deepfake_pipeline.models.detector import Detector, DetectorOutput
 from deepfake_pipeline.models.inputs import centred
+from deepfake_pipeline.models.winograd import Conv3x3
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+            Conv3x3(inputs, outputs, 3, stride, padding=1, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
-            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            Conv3x3(outputs, outputs, 3, padding=1, bias=False),
             nn.BatchNorm2d(outputs),
         )
         shortcut: list[nn.Module] = []
