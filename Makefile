@@ -33,11 +33,12 @@ lint: $(STAMP)  ## style, types, and which room may import which
 	$(BIN)/lint-imports
 
 # Each prints a small table: what every degradation and every repair costs; how the descriptor tells people apart;
-# enhancement and training against plain loops; detectors side by side, recall and landmarks; MTCNN against the plain loop,
-# and where the time goes; memory of extraction at 1,000 and 10,000 images; planted copies, false alarms and the search of
-# 100,000 files; scoring against the plain loop; where explanations point; what a study costs; runs killed and resumed.
-BENCHMARKS := degradations repairs descriptor enhancement training_rate face_detection face_speed memory leaks scoring \
-	explanations enhancement_study kills
+# enhancement and training against plain loops; direct convolution against fewer products; detectors side by side,
+# recall and landmarks; MTCNN against the plain loop, and where the time goes; memory of extraction at 1,000 and 10,000
+# images; planted copies, false alarms and the search of 100,000 files; scoring against the plain loop; where
+# explanations point; what a study costs; runs killed and resumed.
+BENCHMARKS := degradations repairs descriptor enhancement training_rate minimal_filtering face_detection face_speed \
+	memory leaks scoring explanations enhancement_study kills
 
 bench: $(STAMP) ## what claims of speed, recall, memory, leaks and resuming rest on (long); BENCHMARKS=NAME for one
 	for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
