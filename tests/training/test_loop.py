@@ -38,9 +38,9 @@ def faces(tmp_path_factory):
     return packed(root / "train", 96, seed=1), packed(root / "validation", 32, seed=2)
 
 
-def train(faces, settings=SETTINGS, checkpoints=None, seed=0):
+def train(faces, settings=SETTINGS, checkpoints=None, seed=0, dropout=0.0):
     runtime = Runtime(seed=seed, threads=1, accelerator="cpu", checkpoints=checkpoints)
-    config = {"image_size": 32}
+    config = {"image_size": 32, "dropout": dropout}
     return train_detector(*faces, network="cnn3", network_config=config, settings=settings, runtime=runtime)
 
 
@@ -63,10 +63,16 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(faces):
     assert digest(train(faces)) == digest(train(faces)) != digest(train(faces, seed=1))
 
 
-@pytest.mark.parametrize(("epochs_before", "changes"), [(1, {}), (3, {}), (2, AVERAGED)], ids=["1", "3", "averaged"])
-def test_an_interrupted_run_gives_the_bytes_of_an_undisturbed_one(faces, tmp_path, monkeypatch, epochs_before, changes):
+@pytest.mark.parametrize(
+    ("epochs_before", "changes", "dropout"),
+    [(1, {}, 0.0), (3, {}, 0.0), (2, AVERAGED, 0.0), (1, {}, 0.5), (2, {}, 0.5)],
+    ids=["1", "3", "averaged", "dropout, 1", "dropout, 2"],
+)
+def test_an_interrupted_run_gives_the_bytes_of_an_undisturbed_one(
+    faces, tmp_path, monkeypatch, epochs_before, changes, dropout
+):
     settings = customised(SETTINGS, changes)
-    undisturbed = train(faces, settings, checkpoints=tmp_path / "a")
+    undisturbed = train(faces, settings, checkpoints=tmp_path / "a", dropout=dropout)
     write_history = loop._HistoryBook.on_train_epoch_end
 
     def killed(self, trainer, module):
@@ -76,9 +82,9 @@ def test_an_interrupted_run_gives_the_bytes_of_an_undisturbed_one(faces, tmp_pat
 
     monkeypatch.setattr(loop._HistoryBook, "on_train_epoch_end", killed)
     with pytest.raises((KeyboardInterrupt, SystemExit, FileNotFoundError)):
-        train(faces, settings, checkpoints=tmp_path / "b")
+        train(faces, settings, checkpoints=tmp_path / "b", dropout=dropout)
     monkeypatch.undo()
-    resumed = train(faces, settings, checkpoints=tmp_path / "b")
+    resumed = train(faces, settings, checkpoints=tmp_path / "b", dropout=dropout)
     assert digest(resumed) == digest(undisturbed)
     assert resumed.history == undisturbed.history
 

@@ -99,4 +99,5 @@ def loader(
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,
         pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # of its own: the global one is drawn from in training alone
     )
