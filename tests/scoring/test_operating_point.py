@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -161,7 +162,25 @@ def test_verdicts_on_enhanced_faces_have_margins_of_their_own_and_the_threshold_
     chosen = choose_enhanced_verdicts(clearer, point, params)
     assert chosen["verdicts"]["verdicts"] > point["verdicts"]["verdicts"]
     same = choose_enhanced_verdicts(faces, point, params)
-    assert same == {"unsure": point["unsure"], "verdicts": point["verdicts"]}
+    assert same == {"unsure": {**point["unsure"], "stability": True}, "verdicts": point["verdicts"]}
+
+
+@pytest.mark.parametrize(("stability", "plain", "enhanced"), [("never", 1, 1), ("enhanced", 1, 4), ("always", 4, 4)])
+def test_the_parameter_says_of_which_faces_versions_are_judged(
+    tmp_path, stability: Literal["never", "enhanced", "always"], plain: int, enhanced: int
+) -> None:
+    params = VerdictParams(stability=stability, degraded_versions=0)
+    faces = packed(tmp_path / "faces", 6, side=32)
+    release = packaged_release()
+    router = Router.of(release.router, release.enhancer, accelerator="cpu")
+    detector = build_network("meso4", {"image_size": 32})
+    options = {"degradations": ["jpeg"], "severities": [4], "accelerator": "cpu", "seed": 0}
+    for by, versions in ((None, plain), (router, enhanced)):
+        found = judge_calibration_faces(detector, [(faces, {})], params, router=by, **options)
+        assert found.raw.shape == (6, versions)
+    point = choose_operating_point(judged(200, 0), params)
+    assert point["unsure"]["stability"] == (plain > 1)
+    assert choose_enhanced_verdicts(judged(200, 0), point, params)["unsure"]["stability"] == (enhanced > 1)
 
 
 UNSURE = UnsureRule(0.05, (50.0,), (NEVER, 1.0), smallest=40.0)
@@ -185,10 +204,11 @@ def test_a_verdict_needs_margin_sharpness_and_size(raw: float, sharpness: float,
     assert said.fake_probability == pytest.approx(expit(raw / 2))
 
 
-def test_a_version_that_turns_it_round_makes_it_unsure() -> None:
-    rule = VerdictRule(0.5, unsure=UnsureRule(0.05, (), (0.5,), stability=True))
-    assert rule.say(np.array([3.0, 2.0, 0.6, 2.0]), 80.0).verdict == "fake"
-    assert rule.say(np.array([3.0, 2.0, -0.6, 2.0]), 80.0).verdict == "unsure"
+def test_the_mean_of_the_versions_decides_whether_a_verdict_is_given() -> None:
+    rule = VerdictRule(0.5, unsure=UnsureRule(0.05, (), (1.0,), stability=True))
+    assert rule.say(np.array([0.5, 2.0, 0.6, 2.0]), 80.0).verdict == "fake"
+    assert rule.say(np.array([3.0, 2.0, -0.6, -0.6]), 80.0).verdict == "unsure"
+    assert rule.say(np.array([0.5, -3.0, -3.0, -3.0]), 80.0).verdict == "unsure"  # the mean is on the other side
 
 
 def face(verdict: str, logit: float, track: int | None = None) -> tuple[dict[str, object], float]:

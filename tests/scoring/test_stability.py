@@ -6,7 +6,7 @@ from torch import nn
 from deepfake_pipeline.metrics.fidelity import psnr
 from deepfake_pipeline.models.detector import DetectorOutput
 from deepfake_pipeline.models.run import DetectorRunner
-from deepfake_pipeline.scoring.stability import CHEAP, REENCODINGS, least_sure, logits_of_versions
+from deepfake_pipeline.scoring.stability import REENCODINGS, STORED, judged_versions, steady
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +53,38 @@ def test_versions_are_judged_only_where_asked_for() -> None:
     pictures = np.zeros((2, 32, 32, 3), np.uint8)
     pictures[0, :, :16], pictures[1] = 255, 90
     judge = DetectorRunner(LeftHalf(), "cpu")
-    assert logits_of_versions(judge, pictures, False).shape == (2, 1)
-    found = logits_of_versions(judge, pictures, True)
-    assert found.shape == (2, 1 + len(CHEAP))
-    assert found[0, :2] == pytest.approx([4, -4])
-    margins = least_sure(found - 0.0)
-    assert 0 < margins[0] < 1e-6  # its mirror image would be called real
+    judged, alone = judged_versions(judge, pictures, False)
+    assert np.array_equal(judged, pictures) and alone.shape == (2, 1)
+    judged, found = judged_versions(judge, pictures, True)
+    assert np.array_equal(judged, pictures) and found.shape == (2, 4)
+    assert found[0] == pytest.approx([4, 4, -4, -4], abs=0.1)  # as it is, stored, and the mirror images of both
+    assert found[1] == pytest.approx(0, abs=0.1)
 
 
-def test_the_least_sure_version_counts_on_the_side_of_the_first() -> None:
-    margins = np.array([[2.0, 3.0, 1.0], [-2.0, -0.5, -3.0], [2.0, -1.0, 3.0], [-2.0, 1.0, -3.0]])
-    found = least_sure(margins)
-    assert found[:2].tolist() == [1.0, -0.5]
+def test_versions_are_enhanced_after_they_were_stored() -> None:
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    seen = []
+
+    def invert(some: np.ndarray) -> np.ndarray:
+        seen.append(some)
+        return np.asarray(255 - some)
+
+    judge = DetectorRunner(LeftHalf(), "cpu")
+    judged, found = judged_versions(judge, pictures, True, invert)
+    assert np.array_equal(judged, 255 - pictures)
+    assert np.array_equal(seen[0], pictures)
+    assert np.array_equal(seen[1], np.stack([REENCODINGS[STORED](picture) for picture in pictures]))
+    stored = judge.judge(255 - seen[1]).logit
+    assert found[:, 1] == pytest.approx(stored) and found[:, 3] == pytest.approx(-stored, abs=1e-5)
+    assert len(seen) == 2
+    _, alone = judged_versions(judge, pictures, False, invert)
+    assert alone[:, 0] == pytest.approx(found[:, 0])
+
+
+def test_the_mean_of_the_versions_counts_on_the_side_of_the_first() -> None:
+    margins = np.array([[2.0, 3.0, 1.0], [-2.0, 0.5, -3.0], [2.0, -4.0, 1.0], [-2.0, 6.0, -3.0]])
+    found = steady(margins)
+    assert found[:2] == pytest.approx([2.0, -1.5])
     assert 0 < found[2] < 1e-6
     assert -1e-6 < found[3] < 0

@@ -18,7 +18,7 @@ from deepfake_pipeline.metrics.fidelity import psnr, ssim
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
 from deepfake_pipeline.models.store import load_network, network_bytes
 from deepfake_pipeline.restore.router import Router
-from deepfake_pipeline.scoring.stability import logits_of_versions
+from deepfake_pipeline.scoring.stability import judged_versions
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.tables.packed import PackedFaces
 
@@ -97,16 +97,15 @@ class _Predictor:
 
     def __call__(self, case: Case) -> list[Row]:
         given = np.stack([case.image, *(apply(recipe, case.image) for recipe in case.recipes)])
-        enhanced = self.router.enhance(given)
         sharp = [sharpness(picture) for picture in given]
         rows = []
-        for names, judged, rule in (
-            (("clean", "degraded"), given, self.rule),
-            (("clean_enhanced", "enhanced"), enhanced, self.enhanced_rule),
+        for names, enhance, rule in (
+            (("clean", "degraded"), None, self.rule),
+            (("clean_enhanced", "enhanced"), self.router.enhance, self.enhanced_rule),
         ):
-            raw = logits_of_versions(self.detector, judged, rule.stability)
+            judged, raw = judged_versions(self.detector, given, rule.stability, enhance)
             for number, recipe in enumerate([None, *case.recipes]):
-                changed = recipe is not None or judged is enhanced
+                changed = recipe is not None or enhance is not None
                 rows.append(
                     {
                         "face_id": case.face_id,

@@ -44,7 +44,7 @@ class UnsureRule:
             where no verdict is given.
         smallest: px of the shorter side of the face's box below which no verdict is given: calibration has seen
             hardly any; 0 where sizes were not known.
-        stability: whether the margin is that of the least sure of several re-encodings.
+        stability: whether the margin is the mean over several versions of the face, see ``stability.judged_versions``.
     """
 
     target_error: float

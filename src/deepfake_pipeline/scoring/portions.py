@@ -13,7 +13,7 @@ FILES_PER_BATCH = 32  # pictures that a worker decodes and then judges together
 # Orders of magnitude, in seconds on one core: they decide where work is done, never what comes out of it.
 _START = 3.0  # until a worker has loaded its libraries
 _CROP, _PICTURE, _VIDEO = 0.004, 0.04, 2.0
-_ENHANCED = 0.1
+_ENHANCED = 0.2
 
 
 def portions(files: Iterable[Path]) -> Iterator[list[Path]]:

@@ -28,7 +28,7 @@ from deepfake_pipeline.scoring.enhance import ENHANCER, build_repair
 from deepfake_pipeline.scoring.explain import Explainer
 from deepfake_pipeline.scoring.portions import expected_work, portions, worth_workers
 from deepfake_pipeline.scoring.release import Release
-from deepfake_pipeline.scoring.stability import logits_of_versions
+from deepfake_pipeline.scoring.stability import judged_versions
 from deepfake_pipeline.scoring.verdict import Said, file_row
 from deepfake_pipeline.tables import Reason, Refused, Table
 from deepfake_pipeline.tables.ids import sha256_hex, sha256_of
@@ -151,7 +151,7 @@ class FileScorer:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
         self.rule = release.enhanced_rule if enhance else release.rule
         self.explainer = explainer
-        self.repair = build_repair(ENHANCER, release, accelerator) if enhance else None
+        self.enhance = partial(_each, build_repair(ENHANCER, release, accelerator)) if enhance else None
         self.judge = DetectorRunner(release.detector, accelerator, mixed=True)
         self.finder = None if faces == "whole" else build_detector(release.geometry.faces.detector, accelerator)
 
@@ -258,8 +258,6 @@ class FileScorer:
         crop = cut(image, face, self.release.geometry)
         facts |= {"crop": "whole" if face is None else self.release.geometry.kind}
         facts |= {"sharpness": sharpness(crop), "brightness": brightness(crop)}
-        if self.repair is not None:
-            crop = self.repair(crop)
         if face is not None:
             facts |= dict(zip("xywh", face.box.tolist(), strict=True))
         return crop, facts
@@ -268,15 +266,20 @@ class FileScorer:
         """Write probabilities and verdicts into the rows of the crops; all that was said of them."""
         if not crops:
             return {}
-        raw = logits_of_versions(self.judge, np.stack(list(crops.values())), self.rule.stability)
+        given = np.stack(list(crops.values()))
+        judged, raw = judged_versions(self.judge, given, self.rule.stability, self.enhance)
         said = {}
-        for place, versions in zip(crops, raw, strict=True):
+        for place, picture, versions in zip(crops, judged, raw, strict=True):
             row = rows[place]
             said[place] = self.rule.say(versions, row["sharpness"], _size(row))
             row["fake_probability"], row["verdict"] = said[place].fake_probability, said[place].verdict
             if self.explainer is not None:
-                self.explainer.write(self.judge, crops[place], row)
+                self.explainer.write(self.judge, picture, row)
         return said
+
+
+def _each(repair: Callable[[Image], Image], pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.stack([repair(picture) for picture in pictures])
 
 
 def _size(row: Row) -> float | None:

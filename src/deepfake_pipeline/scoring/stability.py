@@ -93,33 +93,44 @@ REENCODINGS: dict[str, Callable[[Image], Image]] = {
 }
 """Re-encodings by name, of RGB uint8 (H, W, 3) to the same shape; what is cut off or added is undone."""
 
-CHEAP = ("mirror", "jpeg_75", "resize_0.75")
-"""Those by which a face is judged again where a release asks for stability."""
+STORED = "jpeg_75"
+"""That by which a face is judged again where a rule asks for stability."""
 
 
-def logits_of_versions(judge: DetectorRunner, pictures: NDArray[np.uint8], stability: bool) -> Floats:
-    """Raw log-odds of pictures, and where stability is asked for of their cheap re-encodings too.
+def judged_versions(
+    judge: DetectorRunner,
+    pictures: NDArray[np.uint8],
+    stability: bool,
+    enhance: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+) -> tuple[NDArray[np.uint8], Floats]:
+    """What is judged of pictures, and raw log-odds of it; where stability is asked for, of other versions too.
+
+    The versions are the picture, the picture stored as :data:`STORED`, and the mirror images of both. They are
+    enhanced after they were stored: an enhancer may take what a compression left for something else, and what it makes
+    of that is no longer what it made of the picture.
 
     Args:
         judge: the detector.
-        pictures: uint8 ``(N, H, W, 3)``.
-        stability: whether re-encodings are judged.
+        pictures: uint8 ``(N, H, W, 3)``, at least one.
+        stability: whether the versions are judged.
+        enhance: what each version goes through first, of and to uint8 ``(N, H, W, 3)``; None = nothing.
 
     Returns:
-        float64 ``(N, V)``: V is 1, or 4 with the picture itself first.
+        uint8 ``(N, H, W, 3)``, the pictures enhanced, and float64 ``(N, V)``: V is 1, or 4 with the picture first.
     """
-    columns = [judge.judge(pictures).logit]
+    given = [pictures]
     if stability:
-        for name in CHEAP:
-            again = [REENCODINGS[name](picture) for picture in pictures]
-            columns.append(judge.judge(np.stack(again) if again else pictures).logit)
-    return np.stack(columns, axis=1).astype(np.float64)
+        given.append(np.stack([REENCODINGS[STORED](picture) for picture in pictures]))
+    enhanced = given if enhance is None else [enhance(some) for some in given]
+    versions = [*enhanced, *(np.ascontiguousarray(some[:, :, ::-1]) for some in enhanced)] if stability else enhanced
+    logits = np.stack([judge.judge(version).logit for version in versions], axis=1)
+    return enhanced[0], logits.astype(np.float64)
 
 
-def least_sure(margins: Floats) -> Floats:
-    """Of the margins ``(..., V)`` of a face's versions the one least in favour of the first one's verdict, ``(...)``.
+def steady(margins: Floats) -> Floats:
+    """The mean of the margins ``(..., V)`` of a face's versions, ``(...)``.
 
-    It is all but 0, with the sign of the first one's, where a version would turn the verdict round.
+    It is all but 0, with the sign of the first one's, where the mean is on the other side.
     """
-    side = np.where(margins[..., :1] >= 0, 1.0, -1.0)
-    return np.asarray(side[..., 0] * np.maximum((side * margins).min(axis=-1), _NOTHING))
+    side = np.where(margins[..., 0] >= 0, 1.0, -1.0)
+    return np.asarray(side * np.maximum(side * margins.mean(axis=-1), _NOTHING))

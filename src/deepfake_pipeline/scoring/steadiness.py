@@ -16,7 +16,7 @@ from deepfake_pipeline.faces.measure import sharpness
 from deepfake_pipeline.models.run import DetectorRunner, pick_device
 from deepfake_pipeline.models.store import load_network, network_bytes
 from deepfake_pipeline.restore.router import Router
-from deepfake_pipeline.scoring.stability import REENCODINGS, logits_of_versions
+from deepfake_pipeline.scoring.stability import REENCODINGS, judged_versions
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.tables.packed import PackedFaces
@@ -106,10 +106,10 @@ class _Judge:
         given = np.stack([image, *(again(image) for again in REENCODINGS.values())])
         sharp = [sharpness(version) for version in given]
         rows = []
-        for condition, judged, rule in zip(
-            conditions, (given, self.router.enhance(given)), (self.rule, self.enhanced_rule), strict=True
+        for condition, enhance, rule in zip(
+            conditions, (None, self.router.enhance), (self.rule, self.enhanced_rule), strict=True
         ):
-            raw = logits_of_versions(self.detector, judged, rule.stability)
+            _, raw = judged_versions(self.detector, given, rule.stability, enhance)
             for name, logits, of_version in zip((AS_IT_IS, *REENCODINGS), raw, sharp, strict=True):
                 said = rule.say(logits, of_version, picture.size)
                 rows.append(

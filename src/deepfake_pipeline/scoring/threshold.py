@@ -23,7 +23,7 @@ from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.calibration import choose_calibrator, fit_platt
 from deepfake_pipeline.scoring.conformal import Learnt, learn_unsure
 from deepfake_pipeline.scoring.params import VerdictParams
-from deepfake_pipeline.scoring.stability import logits_of_versions
+from deepfake_pipeline.scoring.stability import judged_versions
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.tables.ids import stable_seed
 from deepfake_pipeline.tables.packed import PackedFaces
@@ -121,7 +121,8 @@ def judge_calibration_faces(
         workers: processes; the result does not depend on it.
     """
     draw = partial(_versions, count=params.degraded_versions, names=degradations, severities=severities, seed=seed)
-    build = partial(_CalibrationJudge, network_bytes(detector), draw, params.stability, router, accelerator)
+    stability = _asks_for_stability(params, enhanced=router is not None)
+    build = partial(_CalibrationJudge, network_bytes(detector), draw, stability, router, accelerator)
     results = map_batches(
         _chunks(splits),
         build,
@@ -165,8 +166,9 @@ class _CalibrationJudge:
     def __call__(self, faces: Sequence[tuple[str, NDArray[np.uint8]]]) -> tuple[Floats, Floats]:
         pictures = np.stack([version for face_id, image in faces for version in self.draw(image, face_id)])
         sharp = np.array([sharpness(picture) for picture in pictures])
-        judged = pictures if self.router is None else self.router.enhance(pictures)
-        return logits_of_versions(self.judge, judged, self.stability), sharp
+        enhance = None if self.router is None else self.router.enhance
+        _, raw = judged_versions(self.judge, pictures, self.stability, enhance)
+        return raw, sharp
 
 
 def _versions(
@@ -194,7 +196,7 @@ def choose_operating_point(judged: CalibrationFaces, params: VerdictParams) -> d
     probability = chosen.calibrator.probability(raw).astype(np.float32)
     threshold = balanced_threshold(labels, probability)
     figures = detection_metrics(labels, probability, threshold=threshold)
-    learnt = _learn_unsure(judged, VerdictRule(threshold, chosen.calibrator), params)
+    learnt = _learn_unsure(judged, VerdictRule(threshold, chosen.calibrator), params, enhanced=False)
     return {
         "rule": "best balanced accuracy on validation and calibration faces",
         "threshold": threshold,
@@ -225,11 +227,15 @@ def choose_enhanced_verdicts(
     Returns:
         ``unsure``, the rule, and ``verdicts``, what it gives on the faces that chose it.
     """
-    learnt = _learn_unsure(judged, VerdictRule.of_operating_point(operating_point), params)
+    learnt = _learn_unsure(judged, VerdictRule.of_operating_point(operating_point), params, enhanced=True)
     return {"unsure": learnt.rule.to_json(), "verdicts": learnt.record}
 
 
-def _learn_unsure(judged: CalibrationFaces, rule: VerdictRule, params: VerdictParams) -> Learnt:
+def _asks_for_stability(params: VerdictParams, *, enhanced: bool) -> bool:
+    return params.stability == "always" or (enhanced and params.stability == "enhanced")
+
+
+def _learn_unsure(judged: CalibrationFaces, rule: VerdictRule, params: VerdictParams, *, enhanced: bool) -> Learnt:
     return learn_unsure(
         judged.labels,
         rule.margins(judged.raw),
@@ -239,7 +245,7 @@ def _learn_unsure(judged: CalibrationFaces, rule: VerdictRule, params: VerdictPa
         risk=params.risk,
         bins=params.quality_bins,
         sizes=judged.sizes,
-        stability=params.stability,
+        stability=_asks_for_stability(params, enhanced=enhanced),
     )
 
 

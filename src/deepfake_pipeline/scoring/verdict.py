@@ -14,7 +14,7 @@ import numpy as np
 from deepfake_pipeline.metrics.classification import Floats
 from deepfake_pipeline.scoring.calibration import Calibrator
 from deepfake_pipeline.scoring.conformal import NEVER, UnsureRule
-from deepfake_pipeline.scoring.stability import least_sure
+from deepfake_pipeline.scoring.stability import steady
 
 Row = dict[str, Any]
 Verdict = Literal["real", "fake", "unsure"]
@@ -67,7 +67,7 @@ class VerdictRule:
 
     def margins(self, raw: Floats) -> Floats:
         """Signed margins (nats) from raw log-odds ``(N, V)`` of faces and their versions, ``(N,)``."""
-        return least_sure(self.calibrator.logit(raw) - _logit(self.threshold))
+        return steady(self.calibrator.logit(raw) - _logit(self.threshold))
 
     def say(self, raw: Floats, sharpness: float, size: float | None = None) -> Said:
         """Probability and verdict of a face.
