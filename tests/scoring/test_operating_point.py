@@ -207,7 +207,7 @@ def test_a_verdict_needs_margin_sharpness_and_size(raw: float, sharpness: float,
 def test_the_mean_of_the_versions_decides_whether_a_verdict_is_given() -> None:
     rule = VerdictRule(0.5, unsure=UnsureRule(0.05, (), (1.0,), stability=True))
     assert rule.say(np.array([0.5, 2.0, 0.6, 2.0]), 80.0).verdict == "fake"
-    assert rule.say(np.array([3.0, 2.0, -0.6, -0.6]), 80.0).verdict == "unsure"
+    assert rule.say(np.array([3.0, 1.0, -0.6, -0.6]), 80.0).verdict == "unsure"
     assert rule.say(np.array([0.5, -3.0, -3.0, -3.0]), 80.0).verdict == "unsure"  # the mean is on the other side
 
 

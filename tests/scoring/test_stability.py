@@ -83,8 +83,9 @@ def test_versions_are_enhanced_after_they_were_stored() -> None:
 
 
 def test_the_mean_of_the_versions_counts_on_the_side_of_the_first() -> None:
-    margins = np.array([[2.0, 3.0, 1.0], [-2.0, 0.5, -3.0], [2.0, -4.0, 1.0], [-2.0, 6.0, -3.0]])
+    margins = np.array([[2.0, 4.0, 3.0, 1.0], [-2.0, 0.5, -3.0, -0.5], [2.0, -9.0, 1.0, 1.0], [-2.0, 9.0, 3.0, 0.0]])
     found = steady(margins)
-    assert found[:2] == pytest.approx([2.0, -1.5])
+    assert found[:2] == pytest.approx([2.5, -10 / 6])  # what is stored counts half
+    assert steady(margins[:, :1]).tolist() == margins[:, 0].tolist()
     assert 0 < found[2] < 1e-6
     assert -1e-6 < found[3] < 0

@@ -190,7 +190,8 @@ def test_where_stability_is_asked_for_the_mean_of_the_versions_decides(
             both = [first, REENCODINGS[STORED](first)]
             versions = np.stack([*both, *(REENCODINGS["mirror"](one) for one in both)])
             margins = CALIBRATOR.logit(judge.judge(versions).logit) - logit(middle)
-            agreed = np.sign(margins.mean()) == np.sign(margins[0]) and np.abs(margins.mean()) >= least
+            mean = np.average(margins, weights=[2, 1, 2, 1])
+            agreed = np.sign(mean) == np.sign(margins[0]) and np.abs(mean) >= least
             expected.append(("fake" if margins[0] >= 0 else "real") if agreed else "unsure")
     assert list(found.verdict) == expected
     assert set(expected) == {"real", "fake", "unsure"}

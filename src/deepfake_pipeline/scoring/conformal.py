@@ -25,7 +25,7 @@ from deepfake_pipeline.metrics.classification import Floats
 from deepfake_pipeline.metrics.proportions import chance_of_so_few, design_effect, intraclass_correlation
 
 NEVER = math.inf
-STEPS = 50
+STEPS = 200
 FOLDS = 5
 _LEAST_IN_A_BIN = 100
 _SMALLEST_SHARE = 0.01
