@@ -100,9 +100,8 @@ def test_bytes_of_a_video_are_refused_and_its_path_is_not(folder, release, monke
     monkeypatch.setattr(score, "CROPS_PER_BATCH", 5)
     portioned = scorer.score([("0", folder / "a.mp4")])
     expected = [row["fake_probability"] for row in scored]
-    assert [row["fake_probability"] for row in portioned] == pytest.approx(
-        expected, rel=1e-5
-    )  # of float32, in other batches
+    found = [row["fake_probability"] for row in portioned]
+    assert found == pytest.approx(expected, rel=1e-4)  # float32: convolutions of few maps are computed another way
 
 
 def test_rows_do_not_depend_on_the_number_of_workers(rows, folder, release):
