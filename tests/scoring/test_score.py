@@ -101,7 +101,8 @@ def test_bytes_of_a_video_are_refused_and_its_path_is_not(folder, release, monke
     portioned = scorer.score([("0", folder / "a.mp4")])
     expected = [row["fake_probability"] for row in scored]
     found = [row["fake_probability"] for row in portioned]
-    assert found == pytest.approx(expected, rel=1e-4)  # float32: convolutions of few maps are computed another way
+    rounding = 3e-5  # nats: models.winograd moves log-odds by up to 2e-5, and the calibrator stretches them by 1.3
+    assert logit(np.array(found)) == pytest.approx(logit(np.array(expected)), abs=rounding)
 
 
 def test_rows_do_not_depend_on_the_number_of_workers(rows, folder, release):
