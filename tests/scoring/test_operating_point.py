@@ -165,7 +165,7 @@ def test_verdicts_on_enhanced_faces_have_margins_of_their_own_and_the_threshold_
     assert same == {"unsure": {**point["unsure"], "stability": True}, "verdicts": point["verdicts"]}
 
 
-@pytest.mark.parametrize(("stability", "plain", "enhanced"), [("never", 1, 1), ("enhanced", 1, 4), ("always", 4, 4)])
+@pytest.mark.parametrize(("stability", "plain", "enhanced"), [("never", 1, 1), ("enhanced", 1, 5), ("always", 5, 5)])
 def test_the_parameter_says_of_which_faces_versions_are_judged(
     tmp_path, stability: Literal["never", "enhanced", "always"], plain: int, enhanced: int
 ) -> None:
@@ -206,9 +206,9 @@ def test_a_verdict_needs_margin_sharpness_and_size(raw: float, sharpness: float,
 
 def test_the_mean_of_the_versions_decides_whether_a_verdict_is_given() -> None:
     rule = VerdictRule(0.5, unsure=UnsureRule(0.05, (), (1.0,), stability=True))
-    assert rule.say(np.array([0.5, 2.0, 0.6, 2.0]), 80.0).verdict == "fake"
-    assert rule.say(np.array([3.0, 1.0, -0.6, -0.6]), 80.0).verdict == "unsure"
-    assert rule.say(np.array([0.5, -3.0, -3.0, -3.0]), 80.0).verdict == "unsure"  # the mean is on the other side
+    assert rule.say(np.array([0.5, 2.0, 0.6, 2.0, 2.0]), 80.0).verdict == "fake"
+    assert rule.say(np.array([3.0, 1.0, -0.6, -0.6, 0.4]), 80.0).verdict == "unsure"
+    assert rule.say(np.array([0.5, -3.0, -3.0, -3.0, -3.0]), 80.0).verdict == "unsure"  # the mean is on the other side
 
 
 def face(verdict: str, logit: float, track: int | None = None) -> tuple[dict[str, object], float]:

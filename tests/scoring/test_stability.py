@@ -56,8 +56,9 @@ def test_versions_are_judged_only_where_asked_for() -> None:
     judged, alone = judged_versions(judge, pictures, False)
     assert np.array_equal(judged, pictures) and alone.shape == (2, 1)
     judged, found = judged_versions(judge, pictures, True)
-    assert np.array_equal(judged, pictures) and found.shape == (2, 4)
-    assert found[0] == pytest.approx([4, 4, -4, -4], abs=0.1)  # as it is, stored, and the mirror images of both
+    assert np.array_equal(judged, pictures) and found.shape == (2, 5)
+    # as it is, mirrored, zoomed in, mirrored and turned, stored and mirrored
+    assert found[0] == pytest.approx([4, -4, 4, -3.7, -4], abs=0.2)
     assert found[1] == pytest.approx(0, abs=0.1)
 
 
@@ -76,16 +77,17 @@ def test_versions_are_enhanced_after_they_were_stored() -> None:
     assert np.array_equal(seen[0], pictures)
     assert np.array_equal(seen[1], np.stack([REENCODINGS[STORED](picture) for picture in pictures]))
     stored = judge.judge(255 - seen[1]).logit
-    assert found[:, 1] == pytest.approx(stored) and found[:, 3] == pytest.approx(-stored, abs=1e-5)
+    assert found[:, 4] == pytest.approx(-stored, abs=1e-5)
+    assert found[:, 1] == pytest.approx(-found[:, 0], abs=1e-5)
     assert len(seen) == 2
     _, alone = judged_versions(judge, pictures, False, invert)
     assert alone[:, 0] == pytest.approx(found[:, 0])
 
 
 def test_the_mean_of_the_versions_counts_on_the_side_of_the_first() -> None:
-    margins = np.array([[2.0, 4.0, 3.0, 1.0], [-2.0, 0.5, -3.0, -0.5], [2.0, -9.0, 1.0, 1.0], [-2.0, 9.0, 3.0, 0.0]])
+    margins = np.array([[2.0, 4.0, 3.0, 1.0, 4.0], [-2, 0.5, -3, -0.5, -1], [2, -9, 1, 1, 0], [-2, 9, 3, 0, 1]])
     found = steady(margins)
-    assert found[:2] == pytest.approx([2.5, -10 / 6])  # what is stored counts half
+    assert found[:2] == pytest.approx([32 / 11, -13 / 11])  # what is stored counts half as much again
     assert steady(margins[:, :1]).tolist() == margins[:, 0].tolist()
     assert 0 < found[2] < 1e-6
     assert -1e-6 < found[3] < 0

@@ -21,7 +21,7 @@ from deepfake_pipeline.models.store import build_network
 from deepfake_pipeline.restore.router import Router
 from deepfake_pipeline.scoring.calibration import Calibrator
 from deepfake_pipeline.scoring.conformal import UnsureRule
-from deepfake_pipeline.scoring.stability import REENCODINGS, STORED
+from deepfake_pipeline.scoring.stability import REENCODINGS, judged_versions
 from deepfake_pipeline.scoring.steadiness import AS_IT_IS, judge_reencoded
 from deepfake_pipeline.scoring.verdict import VerdictRule
 from deepfake_pipeline.tables import RecordStream
@@ -186,11 +186,9 @@ def test_where_stability_is_asked_for_the_mean_of_the_versions_decides(
     expected = []
     for picture in faces.images:
         for again in (lambda one: one, *REENCODINGS.values()):
-            first = again(np.array(picture))
-            both = [first, REENCODINGS[STORED](first)]
-            versions = np.stack([*both, *(REENCODINGS["mirror"](one) for one in both)])
-            margins = CALIBRATOR.logit(judge.judge(versions).logit) - logit(middle)
-            mean = np.average(margins, weights=[2, 1, 2, 1])
+            _, raw = judged_versions(judge, again(np.array(picture))[None], True)
+            margins = CALIBRATOR.logit(raw[0]) - logit(middle)
+            mean = np.average(margins, weights=[2, 2, 2, 2, 3])
             agreed = np.sign(mean) == np.sign(margins[0]) and np.abs(mean) >= least
             expected.append(("fake" if margins[0] >= 0 else "real") if agreed else "unsure")
     assert list(found.verdict) == expected

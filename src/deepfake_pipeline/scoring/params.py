@@ -30,8 +30,8 @@ class VerdictParams(BaseModel):
     )
     stability: Literal["never", "enhanced", "always"] = Field(
         default="enhanced",
-        description="Which faces are judged again as JPEG and as mirror images of both, so that the mean of the four "
-        "decides whether a verdict is given: four times the judging, and twice the enhancing.",
+        description="Which faces are judged again mirrored, zoomed in, turned and as JPEG, so that the mean of all "
+        "decides whether a verdict is given: five times the judging, and twice the enhancing.",
     )
     false_alarm_rates: tuple[float, ...] = Field(
         default=(0.01, 0.05), description="Shares of real faces called forged for which a threshold is stored."

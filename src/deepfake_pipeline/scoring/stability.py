@@ -18,7 +18,9 @@ _BARS = 9 / 16  # of the side: a square picture inside a 16:9 frame of its own w
 _CROP = 0.02
 _GAMMA = 1.1
 _NOTHING = 1e-9  # nats: keeps the sign
-_WEIGHTS = np.array([2, 1, 2, 1]) / 6  # of the versions: the picture counts twice as much as its stored copy
+_ZOOM = 0.1  # of each side is cut off
+_TURN = 7.0  # degrees
+_WEIGHTS = np.array([2, 2, 2, 2, 3]) / 11  # of the versions: the stored one counts half as much again as another
 
 
 def _jpeg(image: Image, quality: int) -> Image:
@@ -41,9 +43,10 @@ def _resized(image: Image, scale: float) -> Image:
     return np.asarray(back, np.uint8)
 
 
-def _cropped(image: Image) -> Image:
+def _cropped(image: Image, share: float) -> Image:
+    """Without a share of each side, and as large as before."""
     height, width = image.shape[:2]
-    y, x = round(height * _CROP), round(width * _CROP)
+    y, x = round(height * share), round(width * share)
     inner = np.ascontiguousarray(image[y : height - y, x : width - x])
     return np.asarray(cv2.resize(inner, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
@@ -63,6 +66,16 @@ def _letterboxed(image: Image) -> Image:
 
 def _mirrored(image: Image) -> Image:
     return np.ascontiguousarray(image[:, ::-1])
+
+
+_zoomed = partial(_cropped, share=_ZOOM)
+
+
+def _turned(image: Image) -> Image:
+    """Turned a little about its middle; what comes in at the corners mirrors what is there."""
+    height, width = image.shape[:2]
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), _TURN, 1)
+    return np.asarray(cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REFLECT_101), np.uint8)
 
 
 def _gamma(image: Image) -> Image:
@@ -87,7 +100,7 @@ REENCODINGS: dict[str, Callable[[Image], Image]] = {
     "resize_0.5": partial(_resized, scale=0.5),
     "resize_0.75": partial(_resized, scale=0.75),
     "resize_1.5": partial(_resized, scale=1.5),
-    "crop_2_percent": _cropped,
+    "crop_2_percent": partial(_cropped, share=_CROP),
     "letterbox": _letterboxed,
     "mirror": _mirrored,
     "gamma_1.1": _gamma,
@@ -95,7 +108,7 @@ REENCODINGS: dict[str, Callable[[Image], Image]] = {
 """Re-encodings by name, of RGB uint8 (H, W, 3) to the same shape; what is cut off or added is undone."""
 
 STORED = "jpeg_75"
-"""That by which a face is judged again where a rule asks for stability."""
+"""The re-encoding among the versions that are judged where a rule asks for stability."""
 
 
 def judged_versions(
@@ -106,9 +119,10 @@ def judged_versions(
 ) -> tuple[NDArray[np.uint8], Floats]:
     """What is judged of pictures, and raw log-odds of it; where stability is asked for, of other versions too.
 
-    The versions are the picture, the picture stored as :data:`STORED`, and the mirror images of both. They are
-    enhanced after they were stored: an enhancer may take what a compression left for something else, and what it makes
-    of that is no longer what it made of the picture.
+    The versions are the picture, its mirror image, the picture zoomed in, its mirror image turned a little, and the
+    mirror image of the picture stored as :data:`STORED`. The last is enhanced after it was stored: an enhancer may take
+    what a compression left for something else, and what it makes of that is no longer what it made of the picture. The
+    others are of what the enhancer made of the picture itself.
 
     Args:
         judge: the detector.
@@ -117,22 +131,28 @@ def judged_versions(
         enhance: what each version goes through first, of and to uint8 ``(N, H, W, 3)``; None = nothing.
 
     Returns:
-        uint8 ``(N, H, W, 3)``, the pictures enhanced, and float64 ``(N, V)``: V is 1, or 4 with the picture first.
+        uint8 ``(N, H, W, 3)``, the pictures enhanced, and float64 ``(N, V)``: V is 1, or 5 with the picture first.
     """
-    given = [pictures]
+    enhanced = pictures if enhance is None else enhance(pictures)
+    versions = [enhanced]
     if stability:
-        given.append(np.stack([REENCODINGS[STORED](picture) for picture in pictures]))
-    enhanced = given if enhance is None else [enhance(some) for some in given]
-    versions = [*enhanced, *(np.ascontiguousarray(some[:, :, ::-1]) for some in enhanced)] if stability else enhanced
+        stored = _each(REENCODINGS[STORED], pictures)
+        mirrored = _each(_mirrored, enhanced)
+        again = stored if enhance is None else enhance(stored)
+        versions += [mirrored, _each(_zoomed, enhanced), _each(_turned, mirrored), _each(_mirrored, again)]
     logits = np.stack([judge.judge(version).logit for version in versions], axis=1)
-    return enhanced[0], logits.astype(np.float64)
+    return enhanced, logits.astype(np.float64)
+
+
+def _each(change: Callable[[Image], Image], pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.stack([change(picture) for picture in pictures])
 
 
 def steady(margins: Floats) -> Floats:
     """The mean of the margins ``(..., V)`` of a face's versions, ``(...)``.
 
-    What is stored counts half: with less, some verdicts on blurred faces are turned round by a compression; with more,
-    fewer faces get one. The mean is all but 0, with the sign of the first margin, where it is on the other side.
+    With less weight on what is stored, a compression turns round some verdicts on blurred faces; with more, fewer faces
+    get one. The mean is all but 0, with the sign of the first margin, where it is on the other side.
     """
     mean = margins[..., 0] if margins.shape[-1] == 1 else margins @ _WEIGHTS
     side = np.where(margins[..., 0] >= 0, 1.0, -1.0)
