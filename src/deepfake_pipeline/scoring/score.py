@@ -28,7 +28,7 @@ from deepfake_pipeline.scoring.enhance import ENHANCER, build_repair
 from deepfake_pipeline.scoring.explain import Explainer
 from deepfake_pipeline.scoring.portions import expected_work, portions, worth_workers
 from deepfake_pipeline.scoring.release import Release
-from deepfake_pipeline.scoring.stability import judged_versions
+from deepfake_pipeline.scoring.stability import each, judged_versions
 from deepfake_pipeline.scoring.verdict import Said, file_row
 from deepfake_pipeline.tables import Reason, Refused, Table
 from deepfake_pipeline.tables.ids import sha256_hex, sha256_of
@@ -151,7 +151,7 @@ class FileScorer:
         self.release, self.faces, self.limits = release, faces, limits or ImageLimits()
         self.rule = release.enhanced_rule if enhance else release.rule
         self.explainer = explainer
-        self.enhance = partial(_each, build_repair(ENHANCER, release, accelerator)) if enhance else None
+        self.enhance = partial(each, build_repair(ENHANCER, release, accelerator)) if enhance else None
         self.judge = DetectorRunner(release.detector, accelerator, mixed=True)
         self.finder = None if faces == "whole" else build_detector(release.geometry.faces.detector, accelerator)
 
@@ -276,10 +276,6 @@ class FileScorer:
             if self.explainer is not None:
                 self.explainer.write(self.judge, picture, row)
         return said
-
-
-def _each(repair: Callable[[Image], Image], pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.stack([repair(picture) for picture in pictures])
 
 
 def _size(row: Row) -> float | None:

@@ -136,15 +136,16 @@ def judged_versions(
     enhanced = pictures if enhance is None else enhance(pictures)
     versions = [enhanced]
     if stability:
-        stored = _each(REENCODINGS[STORED], pictures)
-        mirrored = _each(_mirrored, enhanced)
+        stored = each(REENCODINGS[STORED], pictures)
+        mirrored = each(_mirrored, enhanced)
         again = stored if enhance is None else enhance(stored)
-        versions += [mirrored, _each(_zoomed, enhanced), _each(_turned, mirrored), _each(_mirrored, again)]
+        versions += [mirrored, each(_zoomed, enhanced), each(_turned, mirrored), each(_mirrored, again)]
     logits = np.stack([judge.judge(version).logit for version in versions], axis=1)
     return enhanced, logits.astype(np.float64)
 
 
-def _each(change: Callable[[Image], Image], pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def each(change: Callable[[Image], Image], pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures uint8 ``(N, H, W, 3)``, each changed into one of the same shape."""
     return np.stack([change(picture) for picture in pictures])
 
 
