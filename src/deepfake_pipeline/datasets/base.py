@@ -8,7 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from kedro.io import AbstractVersionedDataset, Version
+from kedro.io.core import VersionNotFoundError
 
+from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.ids import sha256_of
 
 In = TypeVar("In")
@@ -39,7 +41,18 @@ class LocalDataset(AbstractVersionedDataset[In, Out]):
         """Save ``data`` at ``path``, which does not exist yet; its folder does."""
 
     def load(self) -> Out:
-        return self.read(self.path)
+        """What lies there.
+
+        Raises:
+            UserError: nothing does, which is of a pipeline that was not run before.
+        """
+        try:
+            return self.read(self.path)
+        except (FileNotFoundError, VersionNotFoundError) as error:
+            if self.exists():
+                raise
+            where = f"{self._filepath} does not exist yet"
+            raise UserError(f"{where}: run the pipelines that make it first; `kedro run` runs all of them") from error
 
     def save(self, data: In) -> None:
         target = Path(self._get_save_path())
