@@ -128,7 +128,7 @@ def judged_versions(
         judge: the detector.
         pictures: uint8 ``(N, H, W, 3)``, at least one.
         stability: whether the versions are judged.
-        enhance: what each version goes through first, of and to uint8 ``(N, H, W, 3)``; None = nothing.
+        enhance: what the picture and its stored copy go through, from and to uint8 ``(N, H, W, 3)``; None = nothing.
 
     Returns:
         uint8 ``(N, H, W, 3)``, the pictures enhanced, and float64 ``(N, V)``: V is 1, or 5 with the picture first.
