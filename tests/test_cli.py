@@ -183,6 +183,21 @@ def test_kedro_run_shows_one_line_for_a_mistake(tmp_path):
     assert "Traceback" not in result.stderr + result.stdout
 
 
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (["--nodes", "report"], "__default__ does not contain nodes named ['report']"),
+        (["--from-nodes", "enhancement_study.score_study"], "try --pipelines enhancement_study"),
+        (["--to-outputs", "reprot"], "does not contain datasets named ['reprot']"),
+        (["--tags", "none"], "contains no nodes after applying all provided filters"),
+    ],
+)
+def test_kedro_run_names_what_no_pipeline_has(selection, message):
+    result = CliRunner().invoke(cli, ["run", *selection], obj=Metadata)
+    assert result.exit_code == 1
+    assert message in result.stderr and result.stderr.count("\n") == 1
+
+
 def test_a_source_is_inspected_and_nothing_is_written(tmp_path):
     rng = np.random.default_rng(0)
     for path in ("Train/Real/a.png", "Train/Fake/b.png", "Test/Real/c.png"):

@@ -12,15 +12,51 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import _split_params, env_option
+from kedro.pipeline import Pipeline
 
 from deepfake_pipeline.commands.shared import check_names, one_line_errors, parameters
 from deepfake_pipeline.tables.errors import UserError
 
+_SELECTION = {
+    "tags": "tags",
+    "from_nodes": "from_nodes",
+    "to_nodes": "to_nodes",
+    "node_names": "node_names",
+    "from_inputs": "from_inputs",
+    "to_outputs": "to_outputs",
+    "namespaces": "node_namespaces",
+}
+"""Options of ``kedro run`` that choose nodes, and what ``Pipeline.filter`` calls them."""
+
 
 def _run(**options: Any) -> Any:
     """Kedro's own command, after a look at the names that it would only trip over."""
-    check_names(options.get("env"), [*options.get("pipelines", []), *filter(None, [options.get("pipeline")])])
+    pipelines = [*options.get("pipelines", []), *filter(None, [options.get("pipeline")])]
+    check_names(options.get("env"), pipelines)
+    _check_selection(pipelines, {theirs: options[ours] for ours, theirs in _SELECTION.items() if options.get(ours)})
     return kedro_run.callback(**options)  # type: ignore[misc]
+
+
+def _check_selection(pipelines: list[str], selection: dict[str, Any]) -> None:
+    """Refuse nodes, tags and datasets that the pipelines do not have.
+
+    Raises:
+        UserError: what is not there, and which pipeline has it.
+    """
+    from deepfake_pipeline.pipeline_registry import register_pipelines
+
+    registered = register_pipelines() if selection else {}
+
+    def refused(names: list[str]) -> str:
+        try:
+            sum((registered[name] for name in names), start=Pipeline([])).filter(**selection)
+        except ValueError as error:
+            return str(error).rstrip(".").replace("Pipeline", ", ".join(names), 1)
+        return ""
+
+    if selection and (reason := refused(pipelines or ["__default__"])):
+        homes = [name for name in registered if not refused([name])]
+        raise UserError(reason + (f": try --pipelines {' or '.join(homes)}" if homes else ""))
 
 
 run = click.Command(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from abc import abstractmethod
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from kedro.io import AbstractVersionedDataset, Version
-from kedro.io.core import VersionNotFoundError
 
 from deepfake_pipeline.tables.errors import UserError
 from deepfake_pipeline.tables.ids import sha256_of
@@ -25,6 +24,9 @@ class LocalDataset(AbstractVersionedDataset[In, Out]):
         version: Kedro's version, where the entry is ``versioned: true``.
         metadata: free for kedro-viz, DVC and MLflow; see docs.
     """
+
+    may_be_missing: ClassVar[bool] = False
+    """Whether ``read`` knows what it means that nothing is there yet."""
 
     def __init__(
         self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
@@ -46,13 +48,10 @@ class LocalDataset(AbstractVersionedDataset[In, Out]):
         Raises:
             UserError: nothing does, which is of a pipeline that was not run before.
         """
-        try:
-            return self.read(self.path)
-        except (FileNotFoundError, VersionNotFoundError) as error:
-            if self.exists():
-                raise
+        if not (self.may_be_missing or self.exists()):
             where = f"{self._filepath} does not exist yet"
-            raise UserError(f"{where}: run the pipelines that make it first; `kedro run` runs all of them") from error
+            raise UserError(f"{where}: run the pipelines that make it first; `kedro run` runs all of them")
+        return self.read(self.path)
 
     def save(self, data: In) -> None:
         target = Path(self._get_save_path())

@@ -30,6 +30,8 @@ class JsonDataset(LocalDataset[Any, Any]):
 class VersionsDataset(LocalDataset[None, list[Any]]):
     """All versions of a versioned :class:`JsonDataset`, the oldest first; only read."""
 
+    may_be_missing = True
+
     def write(self, data: None, path: Path) -> None:
         raise TypeError("all versions are read together and written one by one")
 

@@ -71,6 +71,8 @@ class ReleaseDataset(LocalDataset[Release, Release]):
 class ChampionDataset(LocalDataset[dict[str, Any], Release | None]):
     """Saves which release is in use, loads that release; None where there is none yet."""
 
+    may_be_missing = True
+
     def write(self, data: dict[str, Any], path: Path) -> None:
         path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 

@@ -26,8 +26,6 @@ class TableDataset(LocalDataset[RecordStream, ParquetTable]):
         write_shards(data, path)
 
     def read(self, path: Path) -> ParquetTable:
-        if not path.is_dir():
-            raise FileNotFoundError(path)
         return ParquetTable(path)
 
     def preview(self, nrows: int = 20) -> TablePreview:
