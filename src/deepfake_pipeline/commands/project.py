@@ -33,7 +33,8 @@ def _run(**options: Any) -> Any:
     """Kedro's own command, after a look at the names that it would only trip over."""
     pipelines = [*options.get("pipelines", []), *filter(None, [options.get("pipeline")])]
     check_names(options.get("env"), pipelines)
-    _check_selection(pipelines, {theirs: options[ours] for ours, theirs in _SELECTION.items() if options.get(ours)})
+    selection = {argument: options[option] for option, argument in _SELECTION.items() if options.get(option)}
+    _check_selection(pipelines, selection)
     return kedro_run.callback(**options)  # type: ignore[misc]
 
 
