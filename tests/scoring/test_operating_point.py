@@ -31,7 +31,7 @@ from deepfake_pipeline.scoring.threshold import (
     false_alarm_threshold,
     judge_calibration_faces,
 )
-from deepfake_pipeline.scoring.verdict import VerdictRule, file_row
+from deepfake_pipeline.scoring.verdict import Said, Verdict, VerdictRule, file_row
 from deepfake_pipeline.tables.packed import PackedFaces
 from tests.conftest import packed
 
@@ -211,20 +211,20 @@ def test_the_mean_of_the_versions_decides_whether_a_verdict_is_given() -> None:
     assert rule.say(np.array([0.5, -3.0, -3.0, -3.0, -3.0]), 80.0).verdict == "unsure"  # the mean is on the other side
 
 
-def face(verdict: str, logit: float, track: int | None = None) -> tuple[dict[str, object], float]:
-    return {"track": track, "fake_probability": float(expit(logit)), "verdict": verdict}, logit
+def said(verdict: Verdict, logit: float, least: float = 1.0) -> Said:
+    return Said(logit, float(expit(logit)), verdict, logit, least)
 
 
 @pytest.mark.parametrize(
     ("verdicts", "expected"),
     [(["real", "real"], "real"), (["real", "unsure"], "unsure"), (["unsure", "fake", "real"], "fake")],
 )
-def test_an_image_is_fake_if_a_face_is_else_unsure_if_one_is(verdicts: list[str], expected: str) -> None:
+def test_an_image_is_fake_if_a_face_is_else_unsure_if_one_is(verdicts: list[Verdict], expected: str) -> None:
     logits = {"real": -3.0, "unsure": 0.4, "fake": 3.0}
-    faces = [face(verdict, logits[verdict]) for verdict in verdicts]
-    row = file_row({}, faces, 0.5, [1.0] * len(faces))
+    faces = [said(verdict, logits[verdict]) for verdict in verdicts]
+    row = file_row({}, [(None, face) for face in faces], 0.5)
     assert row["verdict"] == expected
-    assert row["fake_probability"] == max(one["fake_probability"] for one, _ in faces)
+    assert row["fake_probability"] == max(face.fake_probability for face in faces)
 
 
 @pytest.mark.parametrize(
@@ -239,9 +239,25 @@ def test_an_image_is_fake_if_a_face_is_else_unsure_if_one_is(verdicts: list[str]
 def test_a_person_in_a_video_needs_the_margin_of_half_of_the_faces(
     logits: list[float], least: list[float], expected: str
 ) -> None:
-    row = file_row({}, [face("unsure", logit, 0) for logit in logits], 0.5, least)
+    faces = [(0, said("unsure", logit, enough)) for logit, enough in zip(logits, least, strict=True)]
+    row = file_row({}, faces, 0.5)
     assert row["verdict"] == expected
     assert row["fake_probability"] == pytest.approx(expit(np.mean(logits)))
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ([3.0, 3.0, 3.0, 3.0, 3.0], "fake"),
+        ([3.0, 0.0, 0.0, 0.0, 0.0], "unsure"),
+        ([0.1, -5.0, -5.0, -5.0, -5.0], "unsure"),
+    ],
+)
+def test_a_person_in_a_video_needs_it_of_all_versions_together(versions: list[float], expected: str) -> None:
+    rule = VerdictRule(0.5, unsure=UnsureRule(0.05, (), (1.0,), stability=True))
+    row = file_row({}, [(0, rule.say(np.array(versions), 80.0))] * 3, 0.5)
+    assert row["verdict"] == expected
+    assert row["fake_probability"] == pytest.approx(expit(versions[0]))
 
 
 def test_a_release_keeps_its_rule_and_older_ones_give_a_verdict_always(tmp_path) -> None:

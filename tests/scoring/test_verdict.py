@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from deepfake_pipeline.scoring.verdict import file_row, sigmoid
+from deepfake_pipeline.scoring.verdict import VerdictRule, file_row, sigmoid
 
 _LOGITS = st.floats(-30, 30)
 
 
 def _faces(*logits: tuple[int | None, float]):
-    return [({"track": track, "fake_probability": float(expit(logit))}, logit) for track, logit in logits]
+    return [(track, VerdictRule(0.5).say(np.array([logit]), 80.0)) for track, logit in logits]
 
 
 @given(st.floats(-800, 800))
@@ -24,7 +25,7 @@ def test_sigmoid(logit):
 @given(st.lists(_LOGITS, min_size=1))
 def test_an_image_is_its_most_forged_face(logits):
     row = file_row({}, _faces(*((None, logit) for logit in logits)), 0.5)
-    assert row["fake_probability"] == max(float(expit(logit)) for logit in logits)
+    assert row["fake_probability"] == max(np.float32(expit(logit)) for logit in logits)
 
 
 @given(st.lists(_LOGITS, min_size=1), st.lists(_LOGITS, min_size=1))

@@ -285,15 +285,14 @@ def _size(row: Row) -> float | None:
 
 def _with_files(rows: list[Row], said: dict[int, Said], threshold: float) -> Iterator[Row]:
     """The rows, those of files with what follows from their faces."""
-    faces: list[tuple[Row, Said]] = []
+    faces: list[tuple[int | None, Said]] = []
     for place, row in enumerate(rows):
         if row["level"] == "face":
             if place in said:
-                faces.append((row, said[place]))
+                faces.append((row.get("track"), said[place]))
             yield row
         else:
-            judged = [(face, one.logit) for face, one in faces]
-            yield file_row(row, judged, threshold, [one.least_margin for _, one in faces])
+            yield file_row(row, faces, threshold)
             faces = []
 
 

@@ -27,12 +27,15 @@ class Said(NamedTuple):
         logit: calibrated log-odds that it is forged.
         fake_probability: in [0, 1].
         verdict: real, fake or unsure.
+        margin: nats by which it lies beyond the threshold, below 0 on the side of real faces; where the rule asks for
+            several versions of the face, what they say together.
         least_margin: nats from the threshold that a verdict needs at this quality; infinity where none is given.
     """
 
     logit: float
     fake_probability: float
     verdict: Verdict
+    margin: float
     least_margin: float
 
 
@@ -79,61 +82,57 @@ class VerdictRule:
         """
         logit = float(self.calibrator.logit(raw[0]))
         probability = float(np.float32(sigmoid(logit)))
-        side: Verdict = "fake" if probability >= self.threshold else "real"
+        margin = float(self.margins(raw[None])[0])
+        side = _side(probability, self.threshold)
         if self.unsure is None:
-            return Said(logit, probability, side, 0.0)
+            return Said(logit, probability, side, margin, 0.0)
         least = self.unsure.least(sharpness, size)
-        given = least < NEVER and abs(float(self.margins(raw[None])[0])) >= least
-        return Said(logit, probability, side if given else "unsure", least)
+        given = least < NEVER and abs(margin) >= least
+        return Said(logit, probability, side if given else "unsure", margin, least)
 
 
-def file_row(
-    file: Row, faces: Sequence[tuple[Row, float]], threshold: float, least_margins: Sequence[float] | None = None
-) -> Row:
-    """The row of a file, from those of its faces.
+def file_row(file: Row, faces: Sequence[tuple[int | None, Said]], threshold: float) -> Row:
+    """The row of a file, from what is said of its faces.
 
     An image is as forged as its most forged face. A video is as forged as its most forged person, and a person as
     the mean of the logits of all of its faces: one frame that is misjudged does not decide. The file is fake where a
-    person is, else unsure where a person is, else real. A person in a video is unsure where the mean is nearer to the
-    threshold than half of its faces would have to be far from it.
+    person is, else unsure where a person is, else real. A person in a video is unsure where the mean of the margins is
+    less than half of its faces would have to have.
 
     Args:
         file: what is known of the file; ``reason`` says why nothing, or not all of it, could be used.
-        faces: rows of its faces, and the calibrated logit of each; a face without a track is its own person.
+        faces: the track of each, and what is said of it; a face without a track is its own person.
         threshold: probability from which the verdict is ``fake``.
-        least_margins: of each face, as in :class:`Said`; None where every face gets a verdict.
     """
     if not faces:
         return {**file, "verdict": "no_face" if file.get("reason") == "no_face" else None}
-    persons = _persons(faces, threshold, least_margins or [0.0] * len(faces))
+    persons = _persons(faces, threshold)
     verdicts = {verdict for _, verdict in persons}
     verdict = next(name for name in ("fake", "unsure", "real") if name in verdicts)
     return {**file, "fake_probability": max(probability for probability, _ in persons), "verdict": verdict}
 
 
-def _persons(
-    faces: Sequence[tuple[Row, float]], threshold: float, least_margins: Sequence[float]
-) -> list[tuple[float, str]]:
+def _persons(faces: Sequence[tuple[int | None, Said]], threshold: float) -> list[tuple[float, Verdict]]:
     """Probability and verdict of each person."""
-    tracks: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    tracks: dict[int, list[Said]] = defaultdict(list)
     alone = []
-    for (row, logit), least in zip(faces, least_margins, strict=True):
-        if row.get("track") is None:
-            probability = float(row["fake_probability"])
-            alone.append((probability, row.get("verdict") or _side(probability, threshold)))
+    for track, said in faces:
+        if track is None:
+            alone.append((said.fake_probability, said.verdict))
         else:
-            tracks[row["track"]].append((logit, least))
+            tracks[track].append(said)
     return alone + [_person(faces_of_one, threshold) for faces_of_one in tracks.values()]
 
 
-def _person(faces: Sequence[tuple[float, float]], threshold: float) -> tuple[float, str]:
-    logit = math.fsum(logit for logit, _ in faces) / len(faces)
-    probability, least = sigmoid(logit), median(least for _, least in faces)
-    given = least == 0 or (least < NEVER and abs(logit - _logit(threshold)) >= least)
-    return probability, _side(probability, threshold) if given else "unsure"
+def _person(faces: Sequence[Said], threshold: float) -> tuple[float, Verdict]:
+    probability = sigmoid(math.fsum(said.logit for said in faces) / len(faces))
+    margin = math.fsum(said.margin for said in faces) / len(faces)
+    least, side = median(said.least_margin for said in faces), _side(probability, threshold)
+    beyond = margin if side == "fake" else -margin
+    return probability, side if least == 0 or NEVER > least <= beyond else "unsure"
 
 
-def _side(probability: float, threshold: float) -> str:
+def _side(probability: float, threshold: float) -> Verdict:
     return "fake" if probability >= threshold else "real"
 
 

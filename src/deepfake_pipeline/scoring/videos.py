@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from deepfake_pipeline.scoring.verdict import VerdictRule, file_row
@@ -25,14 +27,12 @@ def video_predictions(predictions: pd.DataFrame, traits: pd.DataFrame, rule: Ver
     clean = predictions[predictions.condition == "clean"]
     frames = clean.merge(traits[["face_id", "sample_id", "track", "size"]], on="face_id").dropna(subset=["track"])
     for sample_id, faces in frames.groupby("sample_id", sort=True):
-        rows = faces[["track", "fake_probability", "verdict"]].to_dict("records")
-        logits = rule.calibrator.logit(faces.logit.to_numpy()).tolist()
-        sizes = (None if pd.isna(size) else float(size) for size in faces["size"])
-        least = [
-            0.0 if rule.unsure is None else rule.unsure.least(sharpness, size)
-            for sharpness, size in zip(faces.sharpness, sizes, strict=True)
+        columns = (faces[name].tolist() for name in ("track", "logit", "sharpness", "size"))
+        judged = [
+            (int(track), rule.say(np.array([logit]), sharpness, None if math.isnan(size) else size))
+            for track, logit, sharpness, size in zip(*columns, strict=True)
         ]
-        said = file_row({}, list(zip(rows, logits, strict=True)), rule.threshold, least)
+        said = file_row({}, judged, rule.threshold)
         yield {
             "sample_id": sample_id,
             "group": faces.group.iloc[0],
