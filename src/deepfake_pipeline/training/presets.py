@@ -141,7 +141,8 @@ DETECTOR_PRESETS: dict[PresetName, Preset[DetectorTraining]] = {
             "meso4": Tuned({"dropout": 0.1}, {"max_epochs": 16, "learning_rate": 4e-3}),
             "resnet_small": Tuned({}, _LONG),
             "residual_energy": Tuned(_COARSER_TOO, _LONG),
-            "ensemble": Tuned({"members": _THREE_VIEWS}, {**_LONG, "max_epochs": 36}),
+            # Less than two hours of two cores that have bfloat16.
+            "ensemble": Tuned({"members": _THREE_VIEWS}, {**_LONG, "max_epochs": 44}),
         },
     ),
     "full": Preset(
