@@ -129,7 +129,8 @@ def _person(faces: Sequence[Said], threshold: float) -> tuple[float, Verdict]:
     margin = math.fsum(said.margin for said in faces) / len(faces)
     least, side = median(said.least_margin for said in faces), _side(probability, threshold)
     beyond = margin if side == "fake" else -margin
-    return probability, side if least == 0 or NEVER > least <= beyond else "unsure"
+    given = least == 0 or (least < NEVER and beyond >= least)
+    return probability, side if given else "unsure"
 
 
 def _side(probability: float, threshold: float) -> Verdict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +28,7 @@ def video_predictions(predictions: pd.DataFrame, traits: pd.DataFrame, rule: Ver
     for sample_id, faces in frames.groupby("sample_id", sort=True):
         columns = (faces[name].tolist() for name in ("track", "logit", "sharpness", "size"))
         judged = [
-            (int(track), rule.say(np.array([logit]), sharpness, None if math.isnan(size) else size))
+            (int(track), rule.say(np.array([logit]), sharpness, None if pd.isna(size) else size))
             for track, logit, sharpness, size in zip(*columns, strict=True)
         ]
         said = file_row({}, judged, rule.threshold)
