@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart by readers with any colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
+_DASHES = (("-", "o", "solid"), ("--", "s", "dash"), (":", "^", "dot"))  # once through the palette each
 
 
 @dataclass(frozen=True)
@@ -57,22 +58,27 @@ class LineChart(Chart):
 
     def picture(self) -> bytes:
         """The chart as PNG."""
-        figure = Figure(figsize=(6.4, 4.2), dpi=110, layout="constrained")
+        figure = Figure(figsize=(8.4 if self._crowded else 6.4, 4.2), dpi=110, layout="constrained")
         self.draw_on(figure.add_subplot())
         return png(figure)
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether there are more lines than colours: their intervals would hide one another, the legend some lines."""
+        return sum(series.style != "reference" for series in self.series) > len(PALETTE)
 
     def draw_on(self, axes: Axes, legend: bool = True) -> None:
         """Draw the chart; without a legend where a neighbour has the same one."""
         for number, series in enumerate(self.series):
-            colour = PALETTE[number % len(PALETTE)]
+            colour, (dash, marker, _) = _look(number)
             y = np.array(series.y, dtype=float)
             if series.style == "reference":
                 axes.plot(series.x, y, color="#888888", linestyle="--", linewidth=1, label=series.name)
                 continue
-            marker = "o" if len(series.x) <= 12 else None
-            line = "" if series.style == "points" else "-"
-            axes.plot(series.x, y, color=colour, linestyle=line, marker=marker, markersize=4, label=series.name)
-            if series.low is not None and series.high is not None:
+            shape = marker if len(series.x) <= 12 else None
+            line = "" if series.style == "points" else dash
+            axes.plot(series.x, y, color=colour, linestyle=line, marker=shape, markersize=4, label=series.name)
+            if series.low is not None and series.high is not None and not self._crowded:
                 low, high = (np.array(end, dtype=float) for end in (series.low, series.high))
                 axes.fill_between(series.x, low, high, color=colour, alpha=0.15, linewidth=0)
         _dress(axes, self.title, self.x_title, self.y_title)
@@ -81,13 +87,14 @@ class LineChart(Chart):
         if self.x_ticks is not None:
             axes.set_xticks(list(self.x_ticks))
         if legend and len(self.series) > 1:
-            axes.legend(fontsize=8, frameon=False)
+            beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if self._crowded else {}
+            axes.legend(fontsize=8, frameon=False, **beside)
 
     def plotly(self) -> dict[str, Any]:
         """The chart as Plotly's JSON."""
         traces: list[dict[str, Any]] = []
         for number, series in enumerate(self.series):
-            colour = PALETTE[number % len(PALETTE)]
+            colour, (*_, dash) = _look(number)
             reference = series.style == "reference"
             trace: dict[str, Any] = {
                 "type": "scatter",
@@ -95,7 +102,7 @@ class LineChart(Chart):
                 "x": list(series.x),
                 "y": list(series.y),
                 "mode": "markers" if series.style == "points" else "lines",
-                "line": {"color": "#888888", "dash": "dash"} if reference else {"color": colour},
+                "line": {"color": "#888888", "dash": "dash"} if reference else {"color": colour, "dash": dash},
             }
             if series.low is not None and series.high is not None:
                 trace["error_y"] = {
@@ -192,6 +199,11 @@ class Grid(Chart):
             "showscale": False,
         }
         return {"data": [trace], "layout": layout}
+
+
+def _look(number: int) -> tuple[str, tuple[str, str, str]]:
+    """Colour, and dash, marker and dash by Plotly's name, of a line by its number."""
+    return PALETTE[number % len(PALETTE)], _DASHES[number // len(PALETTE) % len(_DASHES)]
 
 
 def _apart(upper: float | None, lower: float | None) -> float | None:
